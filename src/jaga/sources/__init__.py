@@ -1,0 +1,14 @@
+"""Sources: one file each, turning exports into records.
+
+`gather(paths, context)` is the door: it recognises every format, reads in worker processes and gives each message once,
+in time order. `read_path` reads one path in this process, as it stands in the file.
+"""
+
+from __future__ import annotations
+
+from jaga.sources._base import Context, Source
+from jaga.sources._gather import Gathered, InputSummary, gather
+from jaga.sources._reading import Unit, read_path
+from jaga.sources._registry import all_sources
+
+__all__ = ["Context", "Gathered", "InputSummary", "Source", "Unit", "all_sources", "gather", "read_path"]
