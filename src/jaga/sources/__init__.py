@@ -6,9 +6,9 @@ in time order. `read_path` reads one path in this process, as it stands in the f
 
 from __future__ import annotations
 
-from jaga.sources._base import Context, Source
+from jaga.sources._base import Context, Source, local_zone_name, zone_of
 from jaga.sources._gather import Gathered, InputSummary, gather
 from jaga.sources._reading import Unit, read_path
 from jaga.sources._registry import all_sources
 
-__all__ = ["Context", "Gathered", "InputSummary", "Source", "Unit", "all_sources", "gather", "read_path"]
+__all__ = ["Context", "Gathered", "InputSummary", "Source", "Unit", "all_sources", "gather", "local_zone_name", "read_path", "zone_of"]

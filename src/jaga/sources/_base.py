@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Protocol, runtime_checkable
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from jaga.records import Clock, Record
 from jaga.sources._tree import Entry
 
-__all__ = ["Context", "Source", "own_units"]
+__all__ = ["EPOCH", "UTC", "Context", "Source", "from_unix", "from_unix_ms", "local_zone_name", "own_units", "zone_of"]
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,3 +98,36 @@ def from_unix_ms(milliseconds: float) -> datetime | None:
         return EPOCH + timedelta(milliseconds=milliseconds)
     except (OverflowError, ValueError, TypeError):
         return None
+
+
+def local_zone_name() -> str:
+    """The machine's zone: an IANA name where it can be told, else its present offset such as `+08:00`."""
+    named = os.environ.get("TZ", "").lstrip(":")
+    if named and _is_zone(named):
+        return named
+    try:
+        link = os.path.realpath("/etc/localtime")
+        if "zoneinfo/" in link:
+            name = link.split("zoneinfo/")[-1].removeprefix("posix/").removeprefix("right/")
+            if _is_zone(name):
+                return name
+    except OSError:
+        pass
+    offset = datetime.now().astimezone().strftime("%z")
+    return f"{offset[:3]}:{offset[3:5]}"
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return False
+    return True
+
+
+def zone_of(name: str) -> tzinfo:
+    """A zone by IANA name or by offset such as `+08:00`. Raises: KeyError/ValueError for an unknown one."""
+    if name[:1] in "+-" and len(name) == 6:
+        sign = -1 if name[0] == "-" else 1
+        return timezone(sign * timedelta(hours=int(name[1:3]), minutes=int(name[4:6])))
+    return ZoneInfo(name)

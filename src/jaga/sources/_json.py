@@ -15,11 +15,10 @@ from jaga.errors import UnreadableInput
 from jaga.sources._lines import decode_head
 from jaga.sources._tree import Entry
 
-__all__ = ["MAX_DOCUMENT_BYTES", "elements", "load", "opens", "scalars", "top_keys"]
+__all__ = ["JSON_ERRORS", "MAX_DOCUMENT_BYTES", "clean_stream", "elements", "load", "opens", "scalars", "top_keys"]
 
 # A document that a source loads whole (an account file, a channel description) is small.
 MAX_DOCUMENT_BYTES = 64 << 20
-MAX_NESTING = 200
 
 
 def top_keys(entry: Entry) -> dict[str, str]:
@@ -93,10 +92,10 @@ def elements(entry: Entry, prefix: str, *, skip_to: bytes | None = None) -> Iter
     index = 0
     with entry.open() as raw:
         try:
-            for element in ijson.items(_Source(raw, skip_to), prefix, use_float=True):
+            for element in ijson.items(clean_stream(raw, skip_to), prefix, use_float=True):
                 yield index, element
                 index += 1
-        except _JSON_ERRORS as error:
+        except JSON_ERRORS as error:
             raise _broken(entry, error, index) from error
 
 
@@ -109,19 +108,19 @@ def scalars(entry: Entry, prefix: str, *, until: str | None = None) -> dict[str,
     start = f"{prefix}." if prefix else ""
     with entry.open() as raw:
         try:
-            for path, event, value in ijson.parse(_Source(raw, None), use_float=True):
+            for path, event, value in ijson.parse(clean_stream(raw), use_float=True):
                 if until is not None and path == f"{start}{until}":
                     break
                 if event in ("string", "number", "boolean", "null") and path.startswith(start):
                     name = path[len(start) :]
                     if "." not in name and name:
                         found[name] = value
-        except _JSON_ERRORS:
+        except JSON_ERRORS:
             pass
     return found
 
 
-_JSON_ERRORS = (ijson.JSONError, UnicodeDecodeError, ValueError, RecursionError)
+JSON_ERRORS = (ijson.JSONError, UnicodeDecodeError, ValueError, RecursionError)
 
 
 def _broken(entry: Entry, error: Exception, index: int) -> UnreadableInput:
@@ -133,13 +132,11 @@ def _broken(entry: Entry, error: Exception, index: int) -> UnreadableInput:
     )
 
 
-class _Source(io.RawIOBase):
-    """Bytes for the JSON reader: without a byte-order mark, from the array on, and never nested absurdly deep."""
+class _Clean(io.RawIOBase):
+    """Bytes for the JSON reader: without a byte-order mark, and from the first of certain bytes on."""
 
     def __init__(self, raw: BinaryIO, skip_to: bytes | None) -> None:
         self._raw = raw
-        self._depth = 0
-        self._in_string = False
         first = raw.read(4096)
         if skip_to is not None:
             at = first.find(skip_to)
@@ -150,4 +147,9 @@ class _Source(io.RawIOBase):
         if self._first:
             first, self._first = self._first, b""
             return first
-        return cast(bytes, self._raw.read(65_536 if size < 0 else size))
+        return self._raw.read(65_536 if size < 0 else size)
+
+
+def clean_stream(raw: BinaryIO, skip_to: bytes | None = None) -> BinaryIO:
+    """The stream as JSON readers need it."""
+    return cast(BinaryIO, _Clean(raw, skip_to))

@@ -6,7 +6,6 @@ four bytes of length (little-endian), then a msgpack list of units and records.
 
 from __future__ import annotations
 
-import datetime as dt
 import os
 import queue
 import struct
@@ -16,16 +15,15 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, cast
-from zoneinfo import ZoneInfo
 
 import msgspec
 
 from jaga.errors import JagaError
 from jaga.records import Account, Conversation, Message, Problem, Record
-from jaga.sources._base import Context
+from jaga.sources._base import Context, zone_of
 from jaga.sources._reading import Unit, read_path
 
-__all__ = ["read_isolated", "zone_of"]
+__all__ = ["read_isolated"]
 
 BATCH = 1_000
 # Far above what parsing one batch takes; a parser that is silent for so long is stuck.
@@ -40,14 +38,6 @@ class _Request(msgspec.Struct):
     path: str
     zone: str
     skip: tuple[str, ...] = ()
-
-
-def zone_of(name: str) -> dt.tzinfo:
-    """A zone by IANA name or by offset such as `+08:00`. Raises: KeyError/ValueError for an unknown one."""
-    if name[:1] in "+-" and len(name) == 6:
-        sign = -1 if name[0] == "-" else 1
-        return dt.timezone(sign * dt.timedelta(hours=int(name[1:3]), minutes=int(name[4:6])))
-    return ZoneInfo(name)
 
 
 def read_isolated(path: Path, context: Context) -> Iterator[Unit | Record]:

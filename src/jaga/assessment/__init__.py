@@ -1,0 +1,25 @@
+"""Assessment: signals over time become one judgement for each relationship between a child and a contact."""
+
+from __future__ import annotations
+
+from jaga.assessment._assessor import PUBLIC, Assessor
+from jaga.assessment._model import Model, load_model
+from jaga.assessment._types import LEVELS, Assessment, Day, Evidence, Level, Onset, RiskType, TacticFinding
+from jaga.assessment._who import Owner, find_child
+
+__all__ = [
+    "LEVELS",
+    "PUBLIC",
+    "Assessment",
+    "Assessor",
+    "Day",
+    "Evidence",
+    "Level",
+    "Model",
+    "Onset",
+    "Owner",
+    "RiskType",
+    "TacticFinding",
+    "find_child",
+    "load_model",
+]

@@ -1,0 +1,112 @@
+"""Sends each message to the relationships it belongs to, and keeps their state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta, tzinfo
+
+from jaga.assessment._model import Model, load_model
+from jaga.assessment._relationship import Relationship
+from jaga.assessment._types import Assessment
+from jaga.records import Account, Conversation, Message
+from jaga.signals import Actor, Detector, Signal, all_detectors
+
+__all__ = ["PUBLIC", "Assessor"]
+
+# The contact of what the child tells everyone: posts and comments of their own.
+PUBLIC = "(everyone)"
+# A child's line in a group answers who spoke last, if that was not long ago.
+_ANSWER_WITHIN = timedelta(minutes=15)
+_GLOBAL_IDS = frozenset(("unknown",))
+
+
+class Assessor:
+    """Judges every relationship of one child. Feed messages in time order; ask at any time.
+
+    `child`: the author ids of the child. `conversations` and `accounts` tell kinds and names; a conversation that is not
+    among them counts as direct. `zone`: the child's, for night hours.
+    """
+
+    def __init__(
+        self,
+        child: Iterable[str],
+        zone: tzinfo,
+        *,
+        conversations: Mapping[str, Conversation] | None = None,
+        accounts: Mapping[tuple[str, str], Account] | None = None,
+        model: Model | None = None,
+        detectors: Sequence[Detector] | None = None,
+    ) -> None:
+        self.child = tuple(child)
+        self._is_child = frozenset(self.child)
+        self._zone = zone
+        self._conversations = conversations or {}
+        self._accounts = accounts or {}
+        self._model = model or load_model()
+        self._detectors = tuple(detectors) if detectors is not None else all_detectors()
+        self.relationships: dict[str, Relationship] = {}
+        # In a conversation: who spoke last, and when. And whom each contact addressed by group, to see one approaching many.
+        self._last: dict[str, tuple[str, datetime]] = {}
+        self._offsets: dict[int, timedelta] = {}
+
+    def observe(self, message: Message) -> Assessment | None:
+        """Take in the next message. The relationship's assessment if its level rose, else None."""
+        if message.kind in ("system", "deleted") or not message.author:
+            return None
+        by: Actor = "child" if message.author in self._is_child else "contact"
+        conversation = self._conversations.get(message.conversation)
+        kind = conversation.kind if conversation is not None else "direct"
+        if by == "contact":
+            contact = message.author
+            if kind != "direct":
+                self._last[message.conversation] = (contact, message.sent_at)
+        else:
+            answered = self._answered(message, conversation, kind)
+            if answered is None:
+                return None
+            contact = answered
+        relationship = self.relationships.get(contact)
+        if relationship is None:
+            relationship = self.relationships[contact] = self._start(contact, message.platform)
+        if conversation is not None and conversation.is_request:
+            relationship.is_request = True
+        signals: list[Signal] = []
+        if message.text:
+            for detector in self._detectors:
+                signals.extend(detector.hear(message, by))
+        key = message.sent_at.toordinal()
+        offset = self._offsets.get(key)
+        if offset is None:
+            offset = self._offsets[key] = message.sent_at.astimezone(self._zone).utcoffset() or timedelta()
+        local = message.sent_at + offset
+        rose = relationship.observe(message, by, signals, local.toordinal(), local.hour)
+        return relationship.assessment() if rose else None
+
+    def _answered(self, message: Message, conversation: Conversation | None, kind: str) -> str | None:
+        if kind == "public":
+            return PUBLIC
+        if kind == "direct":
+            if conversation is not None:
+                for person in conversation.participants:
+                    if person not in self._is_child:
+                        return person
+            return self._last.get(message.conversation, (None,))[0] if conversation is None else None
+        last = self._last.get(message.conversation)
+        if last is None or message.sent_at - last[1] > _ANSWER_WITHIN:
+            return None
+        return last[0]
+
+    def _start(self, contact: str, platform: str) -> Relationship:
+        account = self._accounts.get((platform, contact))
+        name = account.name if account is not None else None
+        return Relationship(self.child[0] if self.child else "", contact, name, self._model)
+
+    def assessments(self) -> Iterator[Assessment]:
+        """Every relationship, the most worrying first; equal ones by who wrote more."""
+        order = {"urgent": 0, "concern": 1, "watch": 2, "none": 3}
+        ranked = sorted(
+            self.relationships.values(),
+            key=lambda one: (order[one.level], -round(one.score, 4), -one.messages, one.contact),
+        )
+        for relationship in ranked:
+            yield relationship.assessment()

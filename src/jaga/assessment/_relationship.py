@@ -1,0 +1,326 @@
+"""One relationship, message by message: constant work per message, the same answer live and in batch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from datetime import datetime
+
+from jaga.assessment._model import Model
+from jaga.assessment._types import LEVELS, Assessment, Day, Evidence, Level, Onset, RiskType, TacticFinding
+from jaga.records import Message
+from jaga.signals import Actor, Signal
+
+__all__ = ["Relationship"]
+
+_KEPT = 5
+# Evidence of a tactic below which it counts as not heard when tactics are counted.
+_HEARD = 0.25
+_NIGHT_FROM, _NIGHT_TO = 23, 5
+
+# Tactics of the contact that are grave enough to carry a relationship past `watch` together with others. Compliments,
+# age questions, gifts or another app alone are what friends and aunts do.
+CORE = frozenset(
+    ("risk_assessment", "secrecy", "isolation", "image_request", "escalation", "threat", "meeting", "recruiting", "false_identity")
+)
+_SOFT = frozenset(("flattery", "age_probing", "inducement", "moving_platform"))
+_CONTACT = CORE | _SOFT
+_GRAVE_THREATS = frozenset(("share", "pay_or_else", "holds_material"))
+
+
+class _Tactic:
+    __slots__ = ("by", "count", "evidence", "first_at", "groups", "level", "peak", "seen_at")
+
+    def __init__(self, by: Actor, at: datetime) -> None:
+        self.by: Actor = by
+        self.count = 0
+        self.first_at = at
+        # Evidence 0..1 as of message `seen_at`; halves over the model's half-life.
+        self.level = 0.0
+        self.seen_at = 0
+        self.peak = 0.0
+        # How often each group was heard: repetition must not buy strength.
+        self.groups: dict[str, int] = {}
+        self.evidence: list[Evidence] = []
+
+
+class Relationship:
+    """The running state of one child with one contact."""
+
+    def __init__(self, child: str, contact: str, contact_name: str | None, model: Model) -> None:
+        self.child = child
+        self.contact = contact
+        self.contact_name = contact_name
+        self.messages = 0
+        self.contact_messages = 0
+        self.child_messages = 0
+        self.night_messages = 0
+        self.started = 0
+        self.first_at: datetime | None = None
+        self.last_at: datetime | None = None
+        self.platforms: dict[str, None] = {}
+        self.conversations: dict[str, None] = {}
+        self.score = 0.0
+        self.level: Level = "none"
+        self.onset: Onset | None = None
+        self.is_request = False
+        self.approaches = 0
+        self._model = model
+        self._tactics: dict[str, _Tactic] = {}
+        self._days: dict[int, list[float]] = {}
+        self._unjudged: dict[str, int] = {}
+        self._contributions: dict[str, float] = {}
+
+    # ------------------------------------------------------------ taking in
+
+    def observe(self, message: Message, by: Actor, signals: Iterable[Signal], local_ordinal: int, local_hour: int) -> bool:
+        """Take in the next message in time order. True if the level rose."""
+        index = self.messages
+        self.messages = index + 1
+        day = self._days.get(local_ordinal)
+        if day is None:
+            day = self._days[local_ordinal] = [0, 0, 0.0]
+        if by == "contact":
+            self.contact_messages += 1
+            day[0] += 1
+            if local_hour >= _NIGHT_FROM or local_hour < _NIGHT_TO:
+                self.night_messages += 1
+        else:
+            self.child_messages += 1
+            day[1] += 1
+        if self.first_at is None:
+            self.first_at = message.sent_at
+        last = self.last_at
+        if by == "contact" and (last is None or (message.sent_at - last).total_seconds() > 6 * 3600):
+            self.started += 1
+        self.last_at = message.sent_at
+        if message.conversation not in self.conversations:
+            self.conversations[message.conversation] = None
+            self.platforms[message.platform] = None
+        if message.attachments:
+            for attachment in message.attachments:
+                self._unjudged[attachment.kind] = self._unjudged.get(attachment.kind, 0) + 1
+        heard = False
+        for signal in signals:
+            heard = True
+            day[2] += self._hear(signal, message, index)
+        if not heard:
+            return False
+        return self._judge(message, index)
+
+    def _hear(self, signal: Signal, message: Message, index: int) -> float:
+        key = signal.tactic
+        tactic = self._tactics.get(key)
+        if tactic is None:
+            tactic = self._tactics[key] = _Tactic(signal.by, message.sent_at)
+        times = tactic.groups.get(signal.group, 0)
+        tactic.groups[signal.group] = times + 1
+        # The second time the same thing is said it tells a half as much, the third a quarter.
+        strength = signal.strength * (0.5 ** min(times, 6))
+        faded = self._faded(tactic, index)
+        level = 1.0 - (1.0 - faded) * (1.0 - strength)
+        added = (level - faded) * abs(self._model.weights.get(key, 0.0))
+        tactic.level, tactic.seen_at = level, index
+        tactic.peak = max(tactic.peak, level)
+        last = tactic.evidence[-1] if tactic.evidence else None
+        if last is None or last.message != signal.messages[-1]:
+            tactic.count += 1
+        evidence = Evidence(
+            message=signal.messages[-1],
+            conversation=message.conversation,
+            sent_at=message.sent_at,
+            author=message.author,
+            text=message.text[:500],
+            group=signal.group,
+            strength=signal.strength,
+            added=round(added, 4),
+            language=signal.language,
+            because=signal.because,
+        )
+        tactic.evidence.append(evidence)
+        if len(tactic.evidence) > _KEPT:
+            # Keep the most telling; of equals the earliest. The newest is compared too, so order does not matter.
+            weakest = min(range(len(tactic.evidence)), key=lambda i: (tactic.evidence[i].added, -i))
+            del tactic.evidence[weakest]
+        return strength
+
+    def _faded(self, tactic: _Tactic, index: int) -> float:
+        return tactic.level * 0.5 ** ((index - tactic.seen_at) / self._model.half_life)
+
+    # ------------------------------------------------------------ judging
+
+    def features(self) -> dict[str, float]:
+        """Named features as of the last message, each 0..1 except `diversity` (a count above one)."""
+        index = self.messages - 1
+        found = {name: self._faded(tactic, index) for name, tactic in self._tactics.items()}
+        wrote = self.contact_messages
+        any_risk = any(name in _CONTACT for name in found)
+        if any_risk:
+            # Context never accuses by itself: it only weighs when a tactic was heard.
+            if wrote >= 5:
+                found["night"] = min(1.0, 2 * self.night_messages / wrote)
+            if self.messages >= 10:
+                share = wrote / self.messages
+                found["one_sided"] = min(1.0, max(0.0, (share - 0.55) / 0.35))
+            if self.is_request:
+                found["request"] = 1.0
+            if self.approaches >= 3:
+                found["approaches_many"] = min(1.0, self.approaches / 8)
+        heard = sum(min(1.0, found.get(name, 0.0) / 0.5) for name in _CONTACT)
+        found["diversity"] = max(0.0, heard - 1.0)
+        return found
+
+    def _judge(self, message: Message, index: int) -> bool:
+        model = self._model
+        features = self.features()
+        parts = {name: model.weights.get(name, 0.0) * value for name, value in features.items() if name != "diversity"}
+        parts["diversity"] = model.diversity * features["diversity"]
+        for pair, weight in model.pairs.items():
+            one, other = pair.split("+")
+            if one in features and other in features:
+                parts[pair] = weight * min(features[one], features[other])
+        odds = model.bias + sum(parts.values())
+        score = 1.0 / (1.0 + math.exp(-(model.slope * odds + model.shift)))
+        level = self._level(score, features)
+        if score > self.score:
+            self.score = score
+            self._contributions = parts
+        rose = LEVELS.index(level) > LEVELS.index(self.level)
+        if rose:
+            if self.onset is None and level in ("concern", "urgent"):
+                self.onset = Onset(
+                    message=message.id, conversation=message.conversation, sent_at=message.sent_at, index=index
+                )
+            self.level = level
+            self.score = max(self.score, score)
+            self._contributions = parts
+        return rose
+
+    def _level(self, score: float, features: dict[str, float]) -> Level:
+        model = self._model
+        threat = self._tactics.get("threat")
+        grave = threat is not None and features["threat"] >= 0.5 and any(group in _GRAVE_THREATS for group in threat.groups)
+        if score < model.watch:
+            return "none"
+        core = [name for name in CORE if features.get(name, 0.0) >= _HEARD]
+        soft = [name for name in _SOFT if features.get(name, 0.0) >= _HEARD]
+        selling = features.get("offering_images", 0.0) >= 0.6
+        together = (len(core) >= 2 or (core and soft)) and len(core) + len(soft) >= 2
+        enough = grave or together or (selling and len(self._tactics["offering_images"].groups) >= 2) or (
+            selling and bool(core or soft)
+        )
+        if score < model.concern or not enough:
+            return "watch"
+        meeting = self._tactics.get("meeting")
+        secret_meeting = (
+            meeting is not None
+            and features["meeting"] >= 0.4
+            and (features.get("secrecy", 0.0) >= 0.4 or "alone" in meeting.groups or "private_place" in meeting.groups)
+        )
+        compliance = self._tactics.get("compliance")
+        sent = compliance is not None and bool({"agrees_send", "agrees_meet"} & set(compliance.groups))
+        distress = self._tactics.get("distress")
+        danger = distress is not None and "self_harm" in distress.groups
+        if score >= model.urgent and (grave or secret_meeting or danger or (sent and len(core) >= 2)):
+            return "urgent"
+        return "concern"
+
+    # ------------------------------------------------------------ giving out
+
+    def assessment(self) -> Assessment:
+        """The state as a record."""
+        parts = self._contributions
+        findings = [
+            TacticFinding(
+                tactic=name,
+                by=tactic.by,
+                count=tactic.count,
+                first_at=tactic.first_at,
+                contribution=round(parts.get(name, 0.0), 4),
+                evidence=tuple(sorted(tactic.evidence, key=lambda piece: piece.sent_at)),
+            )
+            for name, tactic in self._tactics.items()
+        ]
+        findings.sort(key=lambda finding: (-finding.contribution, finding.first_at, finding.tactic))
+        return Assessment(
+            child=self.child,
+            contact=self.contact,
+            contact_name=self.contact_name,
+            platforms=tuple(self.platforms),
+            conversations=tuple(self.conversations),
+            messages=self.messages,
+            contact_messages=self.contact_messages,
+            child_messages=self.child_messages,
+            first_at=self.first_at,
+            last_at=self.last_at,
+            score=round(self.score, 4),
+            level=self.level,
+            risk_type=self._risk(),
+            stage=self._stage(),
+            onset=self.onset,
+            tactics=tuple(findings),
+            days=tuple(
+                Day(ordinal=ordinal, contact_messages=int(day[0]), child_messages=int(day[1]), evidence=round(day[2], 3))
+                for ordinal, day in sorted(self._days.items())
+            ),
+            unjudged=dict(self._unjudged),
+        )
+
+    def _risk(self) -> RiskType | None:
+        if self.level == "none":
+            return None
+        peak = {name: tactic.peak for name, tactic in self._tactics.items()}
+        threat = self._tactics.get("threat")
+        if threat is not None and any(group in _GRAVE_THREATS for group in threat.groups) and peak["threat"] >= 0.6:
+            return "sextortion"
+        if peak.get("offering_images", 0.0) >= 0.6 or peak.get("recruiting", 0.0) >= 0.6:
+            return "image_selling"
+        contact = {name: value for name, value in peak.items() if name in _CONTACT}
+        if not contact:
+            if "personal_data" in peak:
+                return "exposure"
+            return "distress" if "distress" in peak else None
+        meeting = peak.get("meeting", 0.0)
+        if meeting >= 0.7 and meeting >= peak.get("image_request", 0.0):
+            return "meeting"
+        return "grooming"
+
+    def _stage(self) -> str | None:
+        heard = [name for name, tactic in self._tactics.items() if name in _CONTACT or name == "offering_images"]
+        order = STAGES
+        best = max((order.index(STAGE_OF[name]) for name in heard if name in STAGE_OF), default=None)
+        return None if best is None else order[best]
+
+
+# The order of stages is for display: real grooming jumps and returns (Aitken et al. 2018).
+STAGES = (
+    "rapport",
+    "probing",
+    "inducement",
+    "isolation",
+    "moving",
+    "risk_assessment",
+    "secrecy",
+    "escalation",
+    "request",
+    "recruiting",
+    "selling",
+    "meeting",
+    "extortion",
+)
+STAGE_OF = {
+    "flattery": "rapport",
+    "false_identity": "rapport",
+    "age_probing": "probing",
+    "inducement": "inducement",
+    "isolation": "isolation",
+    "moving_platform": "moving",
+    "risk_assessment": "risk_assessment",
+    "secrecy": "secrecy",
+    "escalation": "escalation",
+    "image_request": "request",
+    "recruiting": "recruiting",
+    "offering_images": "selling",
+    "meeting": "meeting",
+    "threat": "extortion",
+}

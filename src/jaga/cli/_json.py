@@ -1,0 +1,93 @@
+"""`jaga check --json`, schema 1 (docs/schema/check-1.md and check-1.schema.json)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from jaga import __version__
+from jaga.assessment import PUBLIC, Assessment
+from jaga.cli._words import group_words, next_steps, why
+from jaga.family import Checked
+from jaga.guidance import Guidance
+from jaga.words import Words
+
+__all__ = ["as_json"]
+
+
+def as_json(checked: Checked, guidance: Guidance, say: Words, age: int | None) -> bytes:
+    """The document, UTF-8, without a line end. Times are UTC in ISO 8601."""
+    return msgspec.json.encode(
+        {
+            "schema": 1,
+            "generator": f"jaga {__version__}",
+            "language": say.language,
+            "zone": checked.zone_name,
+            "child": {"ids": checked.owner.ids, "how": checked.owner.how},
+            "messages": checked.messages,
+            "unjudged": checked.unjudged,
+            "inputs": [
+                {
+                    "path": item.path,
+                    "source": item.source,
+                    "conversations": item.conversations,
+                    "messages": item.messages,
+                    "skipped": item.skipped,
+                    "problems": [{"where": p.where, "what": p.what, "note": p.note} for p in item.problems],
+                }
+                for item in checked.inputs
+            ],
+            "relationships": [_relationship(one, guidance, say, age) for one in checked.assessments],
+        }
+    )
+
+
+def _relationship(one: Assessment, guidance: Guidance, say: Words, age: int | None) -> dict[str, Any]:
+    return {
+        "child": one.child,
+        "contact": None if one.contact == PUBLIC else one.contact,
+        "contact_name": one.contact_name,
+        "platforms": one.platforms,
+        "conversations": len(one.conversations),
+        "messages": one.messages,
+        "first_at": one.first_at,
+        "last_at": one.last_at,
+        "score": one.score,
+        "level": one.level,
+        "risk_type": one.risk_type,
+        "stage": one.stage,
+        "onset": None
+        if one.onset is None
+        else {
+            "message": one.onset.message,
+            "conversation": one.onset.conversation,
+            "sent_at": one.onset.sent_at,
+            "index": one.onset.index,
+        },
+        "tactics": [
+            {
+                "tactic": finding.tactic,
+                "by": finding.by,
+                "count": finding.count,
+                "first_at": finding.first_at,
+                "contribution": finding.contribution,
+                "evidence": [
+                    {
+                        "message": piece.message,
+                        "conversation": piece.conversation,
+                        "sent_at": piece.sent_at,
+                        "text": piece.text,
+                        "why": group_words(say, finding.tactic, piece.group),
+                        "language": piece.language,
+                        "pattern": piece.because,
+                        "added": piece.added,
+                    }
+                    for piece in finding.evidence
+                ],
+            }
+            for finding in one.tactics
+        ],
+        "why": why(say, one),
+        "next_steps": next_steps(say, guidance, one, age),
+    }

@@ -1,0 +1,122 @@
+"""One look at a child's exports: read, listen, judge. `jaga check` is this function with a printer behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from jaga.assessment import Assessment, Assessor, Owner, find_child
+from jaga.records import Conversation
+from jaga.sources import Context, InputSummary, gather
+
+__all__ = ["Checked", "check"]
+
+Phase = Literal["reading", "listening"]
+
+
+class Checked(msgspec.Struct, kw_only=True):
+    """What one check found. `assessments` holds every relationship, the most worrying first."""
+
+    inputs: list[InputSummary]
+    conversations: dict[str, Conversation]
+    owner: Owner
+    assessments: list[Assessment]
+    # Messages after leaving out what several exports held twice.
+    messages: int
+    # Attachments that were not looked at, by kind.
+    unjudged: dict[str, int]
+    first_at: datetime | None
+    last_at: datetime | None
+    zone_name: str
+
+    @property
+    def worst(self) -> str:
+        """The highest level found."""
+        return self.assessments[0].level if self.assessments else "none"
+
+    @property
+    def nothing_read(self) -> bool:
+        """True if no input gave anything at all."""
+        return all(item.source is None or (item.messages == 0 and item.conversations == 0) for item in self.inputs)
+
+    @property
+    def partly_unread(self) -> bool:
+        """True if something was lost on the way: a file, a part of one, a record."""
+        return any(not problem.note for item in self.inputs for problem in item.problems)
+
+
+def check(
+    paths: Iterable[Path],
+    context: Context,
+    *,
+    child: Sequence[str] = (),
+    isolated: bool = True,
+    progress: Callable[[Phase, int, int | None], None] | None = None,
+) -> Checked:
+    """Read the exports and judge every relationship of the child.
+
+    `child`: the child's author ids or names; found out when empty. `progress` hears (phase, messages done, total or None).
+    Raises: UnreadableInput, if temporary space runs out. What cannot be read is in `inputs`, not raised.
+    """
+
+    def reading(count: int) -> None:
+        if progress is not None:
+            progress("reading", count, None)
+
+    gathered = gather(paths, context, isolated=isolated, progress=reading)
+    try:
+        owner = find_child(child, gathered.conversations, gathered.accounts, gathered.authors)
+        # When two fit equally well (one chat, no owner stated) both readings are judged and the graver one is shown.
+        sides = owner.candidates[:2] if owner.how == "unclear" and len(owner.candidates) == 2 else owner.ids[:0]
+        assessors = [
+            Assessor(
+                (side,) if sides else owner.ids,
+                context.zone,
+                conversations=gathered.conversations,
+                accounts=gathered.accounts,
+            )
+            for side in (sides or ("",))
+        ]
+        count = 0
+        unjudged: dict[str, int] = {}
+        first_at = last_at = None
+        observers = [assessor.observe for assessor in assessors]
+        for message in gathered.messages():
+            count += 1
+            if first_at is None:
+                first_at = message.sent_at
+            last_at = message.sent_at
+            for attachment in message.attachments:
+                unjudged[attachment.kind] = unjudged.get(attachment.kind, 0) + 1
+            for observe in observers:
+                observe(message)
+            if progress is not None and count % 2_000 == 0:
+                progress("listening", count, gathered.read)
+    finally:
+        gathered.close()
+    results = [list(assessor.assessments()) for assessor in assessors]
+    chosen = max(range(len(results)), key=lambda i: (_rank(results[i]), -i))
+    if sides:
+        owner = msgspec.structs.replace(owner, ids=(sides[chosen],))
+    return Checked(
+        inputs=gathered.inputs,
+        conversations=gathered.conversations,
+        owner=owner,
+        assessments=results[chosen],
+        messages=count,
+        unjudged=unjudged,
+        first_at=first_at.astimezone(timezone.utc) if first_at else None,
+        last_at=last_at.astimezone(timezone.utc) if last_at else None,
+        zone_name=context.zone_name,
+    )
+
+
+def _rank(assessments: list[Assessment]) -> tuple[int, float]:
+    order = ("none", "watch", "concern", "urgent")
+    if not assessments:
+        return (0, 0.0)
+    return (order.index(assessments[0].level), assessments[0].score)

@@ -1,0 +1,59 @@
+"""SQLite databases from hostile places: a private copy, opened for reading only, never trusted to be whole."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+
+from jaga.errors import UnreadableInput
+from jaga.sources._tree import Entry
+
+__all__ = ["columns", "has_tables", "is_sqlite", "open_database", "rows"]
+
+_MAGIC = b"SQLite format 3\0"
+
+
+def is_sqlite(entry: Entry) -> bool:
+    return entry.head.startswith(_MAGIC)
+
+
+@contextlib.contextmanager
+def open_database(entry: Entry) -> Iterator[sqlite3.Connection]:
+    """A connection to a copy of the database and of its write-ahead log. Raises: UnreadableInput."""
+    with entry.local("-wal", "-shm") as path:
+        connection = sqlite3.connect(path)
+        try:
+            # Text that is not UTF-8 must not stop a table.
+            connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
+            connection.execute("PRAGMA query_only = ON")
+            connection.execute("PRAGMA trusted_schema = OFF")
+            yield connection
+        except sqlite3.DatabaseError as error:
+            raise UnreadableInput(
+                f"the database is damaged: {error}", where=entry.display, remedy="copy it from the phone or backup again"
+            ) from error
+        finally:
+            connection.close()
+
+
+def has_tables(entry: Entry, **wanted: set[str]) -> bool:
+    """True if the entry is a SQLite database with these tables and, in each, these columns. Never raises."""
+    if not is_sqlite(entry):
+        return False
+    try:
+        with open_database(entry) as connection:
+            return all(names <= columns(connection, table) for table, names in wanted.items())
+    except (UnreadableInput, OSError):
+        return False
+
+
+def columns(connection: sqlite3.Connection, table: str) -> set[str]:
+    """The table's column names; empty if there is no such table."""
+    return {row[0] for row in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))}
+
+
+def rows(connection: sqlite3.Connection, query: str) -> Iterator[sqlite3.Row]:
+    """Rows by name, streamed. A database that breaks in the middle raises sqlite3.DatabaseError after what was read."""
+    connection.row_factory = sqlite3.Row
+    yield from connection.execute(query)
