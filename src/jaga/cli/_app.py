@@ -10,7 +10,6 @@ import typer
 from jaga import __version__
 from jaga.cli._exits import Exit
 from jaga.cli.check import check
-from jaga.cli.evaluate import evaluate
 
 __all__ = ["app", "main"]
 
@@ -23,7 +22,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command()(check)
-app.command()(evaluate)
 
 
 @app.callback(invoke_without_command=True)

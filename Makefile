@@ -1,0 +1,25 @@
+# make setup  the environment in .venv (called by the others)
+# make run    check the bundled sample export and print the report
+# make test   everything CI asks: format, lint, types, tests
+.DEFAULT_GOAL := run
+.PHONY: setup run test
+PYTHON ?= python3
+PIP := .venv/bin/python -m pip --disable-pip-version-check -q
+
+setup: .venv/.ready
+
+.venv/.ready: pyproject.toml tools/hatch_build.py $(wildcard src/jaga/locale/*/LC_MESSAGES/*.po)
+	tools/make-venv $(PYTHON)
+	$(PIP) install -U "pip>=25.1"
+	$(PIP) install -e .
+	$(PIP) install --group dev
+	touch $@
+
+# The sample is worth acting on, so jaga answers 10 or 11; make should not call that a failure.
+run: setup
+	@.venv/bin/jaga check --child Aina samples/whatsapp; code=$$?; test $$code -eq 0 -o $$code -eq 10 -o $$code -eq 11
+
+test: setup
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/pytest -q
