@@ -33,7 +33,9 @@ MessageKind = Literal["text", "media", "call", "system", "deleted"]
 AttachmentKind = Literal[
     "image", "video", "audio", "voice", "sticker", "document", "contact", "location", "link", "other"
 ]
-Relation = Literal["owner", "contact", "follower", "following", "request_received", "request_sent", "blocked", "participant"]
+Relation = Literal[
+    "owner", "contact", "follower", "following", "request_received", "request_sent", "blocked", "participant"
+]
 
 
 def digest(*parts: str) -> str:
@@ -129,9 +131,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag=True, gc=False, omi
         """
         if self.source_id is not None:
             return digest(self.platform, self.conversation, self.source_id)
-        return digest(
-            self.platform, self.conversation, self.author, self.sent_at.isoformat(), self.text, str(self.nth)
-        )
+        return digest(self.platform, self.conversation, self.author, self.sent_at.isoformat(), self.text, str(self.nth))
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -21,7 +21,17 @@ _NIGHT_FROM, _NIGHT_TO = 23, 5
 # Tactics of the contact that are grave enough to carry a relationship past `watch` together with others. Compliments,
 # age questions, gifts or another app alone are what friends and aunts do.
 CORE = frozenset(
-    ("risk_assessment", "secrecy", "isolation", "image_request", "escalation", "threat", "meeting", "recruiting", "false_identity")
+    (
+        "risk_assessment",
+        "secrecy",
+        "isolation",
+        "image_request",
+        "escalation",
+        "threat",
+        "meeting",
+        "recruiting",
+        "false_identity",
+    )
 )
 _SOFT = frozenset(("flattery", "age_probing", "inducement", "moving_platform"))
 _CONTACT = CORE | _SOFT
@@ -73,7 +83,9 @@ class Relationship:
 
     # ------------------------------------------------------------ taking in
 
-    def observe(self, message: Message, by: Actor, signals: Iterable[Signal], local_ordinal: int, local_hour: int) -> bool:
+    def observe(
+        self, message: Message, by: Actor, signals: Iterable[Signal], local_ordinal: int, local_hour: int
+    ) -> bool:
         """Take in the next message in time order. True if the level rose."""
         index = self.messages
         self.messages = index + 1
@@ -199,15 +211,20 @@ class Relationship:
     def _level(self, score: float, features: dict[str, float]) -> Level:
         model = self._model
         threat = self._tactics.get("threat")
-        grave = threat is not None and features["threat"] >= 0.5 and any(group in _GRAVE_THREATS for group in threat.groups)
+        grave = (
+            threat is not None and features["threat"] >= 0.5 and any(group in _GRAVE_THREATS for group in threat.groups)
+        )
         if score < model.watch:
             return "none"
         core = [name for name in CORE if features.get(name, 0.0) >= _HEARD]
         soft = [name for name in _SOFT if features.get(name, 0.0) >= _HEARD]
         selling = features.get("offering_images", 0.0) >= 0.6
         together = (len(core) >= 2 or (core and soft)) and len(core) + len(soft) >= 2
-        enough = grave or together or (selling and len(self._tactics["offering_images"].groups) >= 2) or (
-            selling and bool(core or soft)
+        enough = (
+            grave
+            or together
+            or (selling and len(self._tactics["offering_images"].groups) >= 2)
+            or (selling and bool(core or soft))
         )
         if score < model.concern or not enough:
             return "watch"
@@ -260,7 +277,9 @@ class Relationship:
             onset=self.onset,
             tactics=tuple(findings),
             days=tuple(
-                Day(ordinal=ordinal, contact_messages=int(day[0]), child_messages=int(day[1]), evidence=round(day[2], 3))
+                Day(
+                    ordinal=ordinal, contact_messages=int(day[0]), child_messages=int(day[1]), evidence=round(day[2], 3)
+                )
                 for ordinal, day in sorted(self._days.items())
             ),
             unjudged=dict(self._unjudged),

@@ -41,7 +41,9 @@ def find_child(
                 if account.name is not None and account.name.casefold() == name.casefold():
                     ids[identifier] = None
         return Owner(ids=tuple(ids), how="named")
-    stated = tuple(dict.fromkeys(identifier for (_, identifier), account in accounts.items() if account.relation == "owner"))
+    stated = tuple(
+        dict.fromkeys(identifier for (_, identifier), account in accounts.items() if account.relation == "owner")
+    )
     presence: dict[str, int] = {}
     for conversation in set(conversations) | set(authors):
         people = dict.fromkeys(authors.get(conversation, {}))

@@ -58,11 +58,25 @@ def print_report(checked: Checked, guidance: Guidance, say: Words, age: int | No
         console.print()
         console.print(_card(one, checked, guidance, say, age))
     if len(shown) > _CARDS:
-        console.print(Text(say.plural("{count} more is in the --html report.", "{count} more are in the --html report.", len(shown) - _CARDS), style="dim"))
+        console.print(
+            Text(
+                say.plural(
+                    "{count} more is in the --html report.",
+                    "{count} more are in the --html report.",
+                    len(shown) - _CARDS,
+                ),
+                style="dim",
+            )
+        )
     rest = len(checked.assessments) - len(shown)
     if rest:
         console.print()
-        console.print(Text(say.plural("{count} other contact: nothing to see.", "{count} other contacts: nothing to see.", rest), style="green"))
+        console.print(
+            Text(
+                say.plural("{count} other contact: nothing to see.", "{count} other contacts: nothing to see.", rest),
+                style="green",
+            )
+        )
         if show_all:
             _others(console, checked, say)
     if serious:
@@ -72,7 +86,10 @@ def print_report(checked: Checked, guidance: Guidance, say: Words, age: int | No
     if limits:
         console.print(Text(limits, style="dim"))
     console.print(
-        Text(say("Jaga points to what is worth a look; it never proves guilt. How sure it is: docs/how-sure.md"), style="dim")
+        Text(
+            say("Jaga points to what is worth a look; it never proves guilt. How sure it is: docs/how-sure.md"),
+            style="dim",
+        )
     )
 
 
@@ -112,7 +129,15 @@ def _read(console: Console, checked: Checked, say: Words) -> None:
         mark, style = ("ℹ", "dim") if problem.note else ("!", "yellow")
         console.print(Padding(Text(f"{mark} {problem.where}: {problem.what}", style=style), (0, 0, 0, 2)))
     if len(problems) > 8:
-        console.print(Padding(Text(say.plural("and {count} more (see --json)", "and {count} more (see --json)", len(problems) - 8), style="dim"), (0, 0, 0, 2)))
+        console.print(
+            Padding(
+                Text(
+                    say.plural("and {count} more (see --json)", "and {count} more (see --json)", len(problems) - 8),
+                    style="dim",
+                ),
+                (0, 0, 0, 2),
+            )
+        )
 
 
 def _owner(console: Console, checked: Checked, say: Words) -> None:
@@ -134,8 +159,12 @@ def spark(days: tuple[Day, ...], width: int = 48) -> tuple[Text, Text]:
         messages[cell] += day.contact_messages + day.child_messages
         evidence[cell] += day.evidence
     top, loud = max(messages) or 1, max(evidence) or 1
-    upper = Text("".join(_BARS[min(7, int(7 * value / top + 0.5))] if value else " " for value in messages), style="cyan")
-    lower = Text("".join(_BARS[min(7, int(7 * value / loud + 0.5))] if value else "·" for value in evidence), style="red")
+    upper = Text(
+        "".join(_BARS[min(7, int(7 * value / top + 0.5))] if value else " " for value in messages), style="cyan"
+    )
+    lower = Text(
+        "".join(_BARS[min(7, int(7 * value / loud + 0.5))] if value else "·" for value in evidence), style="red"
+    )
     return upper, lower
 
 
@@ -177,7 +206,9 @@ def _card(one: Assessment, checked: Checked, guidance: Guidance, say: Words, age
         number = 0
         for step in steps:
             if step in talk:
-                parts.append(Padding(Text(say("Words to begin with: “{words}”", words=step), style="italic"), (0, 0, 0, 2)))
+                parts.append(
+                    Padding(Text(say("Words to begin with: “{words}”", words=step), style="italic"), (0, 0, 0, 2))
+                )
                 continue
             number += 1
             line = Table.grid(padding=(0, 1))
@@ -186,7 +217,13 @@ def _card(one: Assessment, checked: Checked, guidance: Guidance, say: Words, age
     law = guidance.laws.get(one.risk_type or "")
     if law and one.level in ("concern", "urgent"):
         parts += [Text(), Text(say("For the report: {law}", law=law), style="dim")]
-    return Panel(Group(*parts), title=Text(contact_words(say, one), style="bold"), title_align="left", border_style=style, padding=(0, 1))  # type: ignore[arg-type]
+    return Panel(
+        Group(*parts),
+        title=Text(contact_words(say, one), style="bold"),
+        title_align="left",
+        border_style=style,
+        padding=(0, 1),
+    )  # type: ignore[arg-type]
 
 
 def _evidence(one: Assessment, say: Words, checked: Checked) -> Table:

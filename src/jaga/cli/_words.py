@@ -120,7 +120,13 @@ def why(say: Words, one: Assessment) -> str:
 
     sentences = []
     if mine:
-        sentences.append(say("In the messages of {contact} Jaga heard: {tactics}.", contact=contact_words(say, one), tactics=listed(mine)))
+        sentences.append(
+            say(
+                "In the messages of {contact} Jaga heard: {tactics}.",
+                contact=contact_words(say, one),
+                tactics=listed(mine),
+            )
+        )
     if child:
         sentences.append(say("In the child's own messages: {tactics}.", tactics=listed(child)))
     if any(finding.tactic == "protective" for finding in one.tactics):
@@ -146,7 +152,9 @@ def owner_words(say: Words, checked: Checked) -> str:
     return {
         "named": say("The child is {name}, as you said.", name=name),
         "stated": say("The child is {name}: the export says whose it is.", name=name),
-        "recurring": say("Taken for the child: {name}, who is in most conversations. If that is wrong, say --child NAME.", name=name),
+        "recurring": say(
+            "Taken for the child: {name}, who is in most conversations. If that is wrong, say --child NAME.", name=name
+        ),
         "unclear": say("Jaga cannot tell who is the child; taken: {name}. Say --child NAME to be sure.", name=name),
         "nobody": say("Nobody wrote anything in it."),
     }[checked.owner.how]

@@ -18,19 +18,49 @@ __all__ = ["check"]
 
 
 def check(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Exports: files, folders or zips, of any app Jaga knows.", show_default=False)],
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="PATH...", help="Exports: files, folders or zips, of any app Jaga knows.", show_default=False
+        ),
+    ],
     child: Annotated[
         list[str] | None,
-        typer.Option("--child", metavar="ID", help="The child's name or author id in the chats; may be given several times.", show_default=False),
+        typer.Option(
+            "--child",
+            metavar="ID",
+            help="The child's name or author id in the chats; may be given several times.",
+            show_default=False,
+        ),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON document (docs/schema) and nothing else on stdout.")] = False,
-    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Also write a report for reading and printing.", show_default=False)] = None,
-    lang: Annotated[str | None, typer.Option("--lang", help="ms, en, zh or ta; default: this machine's language.", show_default=False)] = None,
-    age: Annotated[int | None, typer.Option("--age", min=0, max=17, help="The child's age, for advice that fits.", show_default=False)] = None,
-    country: Annotated[str | None, typer.Option("--country", help="Whose helplines and law: my, or international.", show_default="my")] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document (docs/schema) and nothing else on stdout.")
+    ] = False,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            "--html", metavar="FILE", help="Also write a report for reading and printing.", show_default=False
+        ),
+    ] = None,
+    lang: Annotated[
+        str | None,
+        typer.Option("--lang", help="ms, en, zh or ta; default: this machine's language.", show_default=False),
+    ] = None,
+    age: Annotated[
+        int | None,
+        typer.Option("--age", min=0, max=17, help="The child's age, for advice that fits.", show_default=False),
+    ] = None,
+    country: Annotated[
+        str | None, typer.Option("--country", help="Whose helplines and law: my, or international.", show_default="my")
+    ] = None,
     zone: Annotated[
         str | None,
-        typer.Option("--zone", metavar="ZONE", help="Time zone of the phone that exported, e.g. Asia/Kuala_Lumpur; default: this machine's.", show_default=False),
+        typer.Option(
+            "--zone",
+            metavar="ZONE",
+            help="Time zone of the phone that exported, e.g. Asia/Kuala_Lumpur; default: this machine's.",
+            show_default=False,
+        ),
     ] = None,
     all_: Annotated[bool, typer.Option("--all", help="List also the relationships with nothing to see.")] = False,
 ) -> None:
@@ -96,7 +126,7 @@ def _wrong(text: str) -> None:
     raise typer.Exit(Exit.USAGE)
 
 
-def _context(name: str | None):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _context(name: str | None):  # type: ignore[no-untyped-def]
     """The zone asked for, else the machine's."""
     from jaga.sources import Context, local_zone_name, zone_of
 
@@ -107,7 +137,7 @@ def _context(name: str | None):  # type: ignore[no-untyped-def]  # noqa: ANN202
         _wrong(f"--zone {name}: not a time zone; give one like Asia/Kuala_Lumpur or +08:00")
 
 
-def _run(paths: list[Path], context, child: list[str], *, quiet: bool, say: Words) -> Checked:  # type: ignore[no-untyped-def]  # noqa: ANN001
+def _run(paths: list[Path], context, child: list[str], *, quiet: bool, say: Words) -> Checked:  # type: ignore[no-untyped-def]
     from jaga.family import check as run
 
     if quiet or not sys.stderr.isatty():
@@ -115,7 +145,13 @@ def _run(paths: list[Path], context, child: list[str], *, quiet: bool, say: Word
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(say("Reading"), total=None)
 

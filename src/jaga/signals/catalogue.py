@@ -131,7 +131,9 @@ def load_from(root: Traversable, only: str | None = None) -> Catalogue:
             continue
         tactic = _decode(folder / "tactic.toml", Tactic)
         if tactic.name != folder.name:
-            raise CatalogueError(f"is named {tactic.name!r}", where=str(folder), remedy="name the folder like the tactic")
+            raise CatalogueError(
+                f"is named {tactic.name!r}", where=str(folder), remedy="name the folder like the tactic"
+            )
         tactics[tactic.name] = tactic
         for entry in _sorted(folder):
             wanted = entry.name.endswith(".toml") if only is None else entry.name == f"{only}.toml"

@@ -21,7 +21,8 @@ _INVITE = re.compile(
 )
 _APPS = r"telegram|tele|tg|whatsapp|wasap|wassap|ws|wa|snapchat|snap|sc|insta(?:gram)?|ig|discord|dc|wechat|微信|kik|line id|signal|session|omegle|skype|zangi"
 _HANDLE = re.compile(
-    rf"\b(?:{_APPS})\b ?(?:id|user(?:name)?|acc(?:ount)?|no|num(?:ber)?)? ?(?:is|ni|saya|i|my|:|=|-)* ?[:@＠=] ?@?[\w.]{{3,30}}", re.IGNORECASE
+    rf"\b(?:{_APPS})\b ?(?:id|user(?:name)?|acc(?:ount)?|no|num(?:ber)?)? ?(?:is|ni|saya|i|my|:|=|-)* ?[:@＠=] ?@?[\w.]{{3,30}}",
+    re.IGNORECASE,
 )
 
 

@@ -131,7 +131,9 @@ class Normaliser:
 
 
 # Zero-width characters, direction marks, joiners and variation selectors: used by keyboards and to dodge filters.
-_INVISIBLE = frozenset("\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff\u00ad\ufe0e\ufe0f")
+_INVISIBLE = frozenset(
+    "\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff\u00ad\ufe0e\ufe0f"
+)
 
 
 def _fold_lookalikes(match: re.Match[str]) -> str:

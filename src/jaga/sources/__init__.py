@@ -11,4 +11,15 @@ from jaga.sources._gather import Gathered, InputSummary, gather
 from jaga.sources._reading import Unit, read_path
 from jaga.sources._registry import all_sources
 
-__all__ = ["Context", "Gathered", "InputSummary", "Source", "Unit", "all_sources", "gather", "local_zone_name", "read_path", "zone_of"]
+__all__ = [
+    "Context",
+    "Gathered",
+    "InputSummary",
+    "Source",
+    "Unit",
+    "all_sources",
+    "gather",
+    "local_zone_name",
+    "read_path",
+    "zone_of",
+]

@@ -32,7 +32,9 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
             # Year 1 or 9999 at an offset: no real message, but it must not stop the file.
             return naive.replace(tzinfo=timezone.utc)
 
-    def assumed_clock(self, *, precision_s: float, date_order: str | None = None, order_reason: str | None = None) -> Clock:
+    def assumed_clock(
+        self, *, precision_s: float, date_order: str | None = None, order_reason: str | None = None
+    ) -> Clock:
         """The clock of a source that states no zone."""
         return Clock(
             zone=self.zone_name,

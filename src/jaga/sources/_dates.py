@@ -12,8 +12,10 @@ _NUMBERS = re.compile(r"\d+")
 _CLOCK = re.compile(r"(\d{1,2})[:.](\d{2})(?:[:.](\d{2}))?")
 _WORD = re.compile(r"[^\W\d_]+\.?")
 _SPACES = re.compile(r"[\u00a0\u202f\u2009]")
-_PM = frozenset("pm p m ptg petang malam tengahari 下午 晚上 오후 午後 பிற்பகல் மாலை இரவு".split()) - {"m"}
-_AM = frozenset("am a pg pagi 上午 凌晨 早上 오전 午前 முற்பகல் காலை".split())
+_PM = frozenset(
+    ["pm", "p", "m", "ptg", "petang", "malam", "tengahari", "下午", "晚上", "오후", "午後", "பிற்பகல்", "மாலை", "இரவு"]
+) - {"m"}
+_AM = frozenset(["am", "a", "pg", "pagi", "上午", "凌晨", "早上", "오전", "午前", "முற்பகல்", "காலை"])
 
 
 def parse_written(text: str) -> datetime | None:

@@ -98,7 +98,7 @@ class Gathered:
                 if not item.note:
                     place.skipped += item.skipped
             elif isinstance(item, Conversation):
-                seen = seen_in[source] if source in seen_in else set()
+                seen = seen_in.get(source, set())
                 if item.id not in seen:
                     seen.add(item.id)
                     if current is not None:

@@ -31,7 +31,9 @@ def open_database(entry: Entry) -> Iterator[sqlite3.Connection]:
             yield connection
         except sqlite3.DatabaseError as error:
             raise UnreadableInput(
-                f"the database is damaged: {error}", where=entry.display, remedy="copy it from the phone or backup again"
+                f"the database is damaged: {error}",
+                where=entry.display,
+                remedy="copy it from the phone or backup again",
             ) from error
         finally:
             connection.close()

@@ -196,7 +196,9 @@ def _unreadable(path: Path | str, error: OSError) -> UnreadableInput:
     if isinstance(error, FileNotFoundError):
         return UnreadableInput("there is no such file or folder", where=str(path), remedy="check the name")
     if isinstance(error, PermissionError):
-        return UnreadableInput("may not be read", where=str(path), remedy="allow reading it, or copy it to your own folder")
+        return UnreadableInput(
+            "may not be read", where=str(path), remedy="allow reading it, or copy it to your own folder"
+        )
     return UnreadableInput(error.strerror or str(error), where=str(path))
 
 
@@ -269,7 +271,14 @@ class _Zip(Tree):
         self._salvaged: dict[str, tuple[int, int, int, int]] = {}
         try:
             self._zip = zipfile.ZipFile(file)
-        except (zipfile.BadZipFile, zipfile.LargeZipFile, OSError, ValueError, NotImplementedError, struct.error) as error:
+        except (
+            zipfile.BadZipFile,
+            zipfile.LargeZipFile,
+            OSError,
+            ValueError,
+            NotImplementedError,
+            struct.error,
+        ) as error:
             self._salvage(error)
         else:
             for info in self._zip.infolist():
@@ -308,7 +317,9 @@ class _Zip(Tree):
 
     def _salvage(self, error: Exception) -> None:
         """The directory at a zip's end is missing or broken: read the members from the front as far as they go."""
-        self._problem("", f"the archive is damaged or cut short ({error}): what can be read is read; export it again for the rest")
+        self._problem(
+            "", f"the archive is damaged or cut short ({error}): what can be read is read; export it again for the rest"
+        )
         size = self._file.seek(0, io.SEEK_END)
         position = 0
         while position + 30 <= size and len(self.entries) < 100_000:
@@ -317,7 +328,7 @@ class _Zip(Tree):
             if header[:4] != b"PK\x03\x04":
                 break
             flags, method = struct.unpack_from("<HH", header, 6)
-            packed, unpacked, name_length, extra_length = struct.unpack_from("<IIHH", header, 18)
+            packed, _unpacked, name_length, extra_length = struct.unpack_from("<IIHH", header, 18)
             raw = self._file.read(name_length)
             name = raw.decode("utf-8" if flags & 0x800 else "cp437", "replace")
             start = position + 30 + name_length + extra_length

@@ -6,13 +6,14 @@ four bytes of length (little-endian), then a msgpack list of units and records.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -71,7 +72,7 @@ def read_isolated(path: Path, context: Context) -> Iterator[Unit | Record]:
 def _run(request: _Request) -> Iterator[Item | None]:
     """Yield the worker's items; None at the end of an orderly run."""
     errors = None if os.environ.get("JAGA_DEBUG") else subprocess.DEVNULL
-    worker = subprocess.Popen(  # noqa: S603
+    worker = subprocess.Popen(
         [sys.executable, "-X", "utf8", "-m", "jaga.sources._worker"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -104,10 +105,8 @@ def _run(request: _Request) -> Iterator[Item | None]:
         worker.wait()
         # Let a reader that waits for room in the queue see the end of the pipe.
         while reader.is_alive():
-            try:
+            with contextlib.suppress(queue.Empty):
                 frames.get(timeout=0.05)
-            except queue.Empty:
-                pass
         for pipe in (worker.stdin, worker.stdout):
             if pipe is not None and not pipe.closed:
                 pipe.close()

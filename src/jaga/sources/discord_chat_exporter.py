@@ -9,7 +9,19 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
-from jaga.records import Account, Attachment, AttachmentKind, Clock, Conversation, ConversationKind, Message, MessageKind, Problem, Record, digest
+from jaga.records import (
+    Account,
+    Attachment,
+    AttachmentKind,
+    Clock,
+    Conversation,
+    ConversationKind,
+    Message,
+    MessageKind,
+    Problem,
+    Record,
+    digest,
+)
 from jaga.sources._base import Context, own_units
 from jaga.sources._json import elements, top_keys
 from jaga.sources._tree import Entry
@@ -46,7 +58,11 @@ class DiscordChatExporter:
         if not direct and guild.get("name"):
             title = f"{guild['name']} / {title}"
         yield Conversation(
-            id=identifier, platform="discord", kind=kind, title=title, clock=Clock(zone="stated per message", zone_known=True, precision_s=0.001)
+            id=identifier,
+            platform="discord",
+            kind=kind,
+            title=title,
+            clock=Clock(zone="stated per message", zone_known=True, precision_s=0.001),
         )
         seen: dict[str, None] = {}
         for index, raw in elements(entry, "messages.item"):
@@ -115,4 +131,9 @@ def _attachment(one: dict[str, Any]) -> Attachment:
     elif suffix in ("ogg", "mp3", "m4a", "wav"):
         kind = "voice" if name.startswith("voice-message") else "audio"
     size = one.get("fileSizeBytes")
-    return Attachment(kind=kind, name=name or None, path=one.get("url"), size_bytes=int(size) if isinstance(size, (int, float)) else None)
+    return Attachment(
+        kind=kind,
+        name=name or None,
+        path=one.get("url"),
+        size_bytes=int(size) if isinstance(size, (int, float)) else None,
+    )

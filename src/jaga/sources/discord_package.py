@@ -52,7 +52,9 @@ class DiscordPackage:
         user = _user(entry)
         owner = str(user.get("id") or "me")
         identifier = str(channel.get("id") or entry.folder.rsplit("/", 1)[-1].lstrip("c") or "unknown")
-        people = [str(one) if not isinstance(one, dict) else str(one.get("id")) for one in channel.get("recipients") or ()]
+        people = [
+            str(one) if not isinstance(one, dict) else str(one.get("id")) for one in channel.get("recipients") or ()
+        ]
         what = channel.get("type")
         kind: ConversationKind = "direct" if what in _DIRECT else "group"
         if what is None and len(people) == 2:
@@ -78,7 +80,9 @@ class DiscordPackage:
         for where, row in _rows(entry):
             sent_at = _time(row.get("Timestamp"))
             if sent_at is None:
-                yield Problem(where=f"{entry.display}: {where}", what=f"has no valid time: {str(row.get('Timestamp'))[:40]!r}")
+                yield Problem(
+                    where=f"{entry.display}: {where}", what=f"has no valid time: {str(row.get('Timestamp'))[:40]!r}"
+                )
                 continue
             text = str(row.get("Contents") or "")
             attachments = tuple(_attachment(link) for link in str(row.get("Attachments") or "").split())

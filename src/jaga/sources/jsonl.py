@@ -12,7 +12,17 @@ from typing import Annotated, Any
 
 import msgspec
 
-from jaga.records import Attachment, AttachmentKind, Clock, Conversation, ConversationKind, Message, MessageKind, Problem, Record
+from jaga.records import (
+    Attachment,
+    AttachmentKind,
+    Clock,
+    Conversation,
+    ConversationKind,
+    Message,
+    MessageKind,
+    Problem,
+    Record,
+)
 from jaga.sources._base import Context, own_units
 from jaga.sources._lines import bounded_lines, sniff_encoding
 from jaga.sources._tree import Entry
@@ -37,10 +47,25 @@ class _Line(msgspec.Struct):
     id: str | None = None
 
 
-_CONVERSATION_KINDS: dict[str, ConversationKind] = {"direct": "direct", "group": "group", "channel": "channel", "public": "public", "post": "public", "comment": "public"}
-_MESSAGE_KINDS: dict[str, MessageKind] = {"text": "text", "media": "media", "call": "call", "system": "system", "deleted": "deleted", "message": "text"}
+_CONVERSATION_KINDS: dict[str, ConversationKind] = {
+    "direct": "direct",
+    "group": "group",
+    "channel": "channel",
+    "public": "public",
+    "post": "public",
+    "comment": "public",
+}
+_MESSAGE_KINDS: dict[str, MessageKind] = {
+    "text": "text",
+    "media": "media",
+    "call": "call",
+    "system": "system",
+    "deleted": "deleted",
+    "message": "text",
+}
 _ATTACHMENT_KINDS: dict[str, AttachmentKind] = {
-    kind: kind for kind in ("image", "video", "audio", "voice", "sticker", "document", "contact", "location", "link", "other")
+    kind: kind
+    for kind in ("image", "video", "audio", "voice", "sticker", "document", "contact", "location", "link", "other")
 }  # type: ignore[misc]
 _ATTACHMENT_KINDS |= {"photo": "image", "picture": "image", "file": "document", "voice_note": "voice"}
 
@@ -120,5 +145,7 @@ def _attachment(item: Any) -> Attachment:
         kind = _ATTACHMENT_KINDS.get(str(item.get("kind", item.get("type", ""))), "other")
         name = item.get("name")
         path = item.get("path")
-        return Attachment(kind=kind, name=name if isinstance(name, str) else None, path=path if isinstance(path, str) else None)
+        return Attachment(
+            kind=kind, name=name if isinstance(name, str) else None, path=path if isinstance(path, str) else None
+        )
     return Attachment(kind="other", name=str(item)[:500])

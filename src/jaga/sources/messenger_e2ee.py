@@ -9,7 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from jaga.records import Account, Attachment, AttachmentKind, Clock, Conversation, Message, MessageKind, Problem, Record, digest
+from jaga.records import (
+    Account,
+    Attachment,
+    AttachmentKind,
+    Clock,
+    Conversation,
+    Message,
+    MessageKind,
+    Problem,
+    Record,
+    digest,
+)
 from jaga.sources._base import Context, from_unix_ms, own_units
 from jaga.sources._json import elements, scalars, top_keys
 from jaga.sources._tree import Entry
@@ -32,7 +43,11 @@ class MessengerE2ee:
 
     def recognises(self, entry: Entry) -> bool:
         keys = top_keys(entry)
-        return keys.get("participants") == "[" and "threadName" in keys and ("messages" in keys or b'"senderName"' in entry.head)
+        return (
+            keys.get("participants") == "["
+            and "threadName" in keys
+            and ("messages" in keys or b'"senderName"' in entry.head)
+        )
 
     def units(self, entries: Sequence[Entry]) -> list[list[Entry]]:
         return own_units(entries)

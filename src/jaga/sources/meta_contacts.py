@@ -41,7 +41,10 @@ class MetaContacts:
 
     def recognises(self, entry: Entry) -> bool:
         keys = top_keys(entry)
-        if any(key.startswith("relationships_") or key in ("friends_v2", "received_requests_v2", "friend_requests_v2") for key in keys):
+        if any(
+            key.startswith("relationships_") or key in ("friends_v2", "received_requests_v2", "friend_requests_v2")
+            for key in keys
+        ):
             return True
         return "string_list_data" in keys and "media_list_data" in keys and _relation(entry.name) is not None
 

@@ -57,7 +57,11 @@ class MetaHtml:
             with entry.open() as stream:
                 raw = stream.read(_LARGEST + 1)
             if len(raw) > _LARGEST:
-                yield Problem(where=entry.display, what="is too large to be read as one page: ask for the download as JSON", fatal=True)
+                yield Problem(
+                    where=entry.display,
+                    what="is too large to be read as one page: ask for the download as JSON",
+                    fatal=True,
+                )
                 continue
             page = LexborHTMLParser(raw)
             if title is None:
@@ -75,7 +79,10 @@ class MetaHtml:
                     continue
                 local = parse_written(time.text(strip=True))
                 if local is None:
-                    yield Problem(where=f"{entry.display}: {where}", what=f"has a time Jaga cannot read: {time.text(strip=True)[:60]!r}")
+                    yield Problem(
+                        where=f"{entry.display}: {where}",
+                        what=f"has a time Jaga cannot read: {time.text(strip=True)[:60]!r}",
+                    )
                     continue
                 author = sender.text(strip=True)
                 people[author] = None
@@ -108,7 +115,12 @@ class MetaHtml:
         for message in messages:
             yield replace(message, conversation=identifier)
         if messages:
-            yield Problem(where=first.display, what=f"states no zone: read as {context.zone_name} (--zone changes that)", note=True, skipped=0)
+            yield Problem(
+                where=first.display,
+                what=f"states no zone: read as {context.zone_name} (--zone changes that)",
+                note=True,
+                skipped=0,
+            )
 
 
 def _body(node: LexborNode | None) -> tuple[str, tuple[Attachment, ...]]:
@@ -123,6 +135,10 @@ def _body(node: LexborNode | None) -> tuple[str, tuple[Attachment, ...]]:
     for line_break in node.css("br"):
         line_break.replace_with("\n")
     # The body lies in the second of several empty boxes; what all of them say together is the message.
-    parts = [part.text(deep=True, strip=True) for part in node.css("div") if part.css_first("div div") is None and part.text(strip=True)]
+    parts = [
+        part.text(deep=True, strip=True)
+        for part in node.css("div")
+        if part.css_first("div div") is None and part.text(strip=True)
+    ]
     text = parts[0] if parts else node.text(strip=True)
     return text, tuple(attachments)

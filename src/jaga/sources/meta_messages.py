@@ -12,7 +12,18 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from jaga.errors import UnreadableInput
-from jaga.records import Account, Attachment, AttachmentKind, Clock, Conversation, Message, MessageKind, Problem, Record, digest
+from jaga.records import (
+    Account,
+    Attachment,
+    AttachmentKind,
+    Clock,
+    Conversation,
+    Message,
+    MessageKind,
+    Problem,
+    Record,
+    digest,
+)
 from jaga.sources._base import Context, from_unix_ms
 from jaga.sources._json import elements, load, scalars, top_keys
 from jaga.sources._meta import platform_of, repair, repair_all
@@ -45,8 +56,11 @@ class MetaMessages:
         if keys.get("participants") != "[":
             return False
         if keys.get("messages") == "[":
-            return b'"sender_name"' in entry.head or b'"thread_path"' in entry.head or b'"is_still_participant"' in entry.head or (
-                b'"timestamp_ms"' in entry.head
+            return (
+                b'"sender_name"' in entry.head
+                or b'"thread_path"' in entry.head
+                or b'"is_still_participant"' in entry.head
+                or (b'"timestamp_ms"' in entry.head)
             )
         return b'"timestamp_ms"' in entry.head and b'"sender_name"' in entry.head
 
@@ -61,7 +75,9 @@ class MetaMessages:
         for group in threads.values():
             by_thread: dict[str, list[Entry]] = {}
             for entry in group:
-                by_thread.setdefault(str(scalars(entry, "", until=None).get("thread_path") if len(group) > 1 else ""), []).append(entry)
+                by_thread.setdefault(
+                    str(scalars(entry, "", until=None).get("thread_path") if len(group) > 1 else ""), []
+                ).append(entry)
             units += [sorted(same, key=_part) for same in by_thread.values()]
         return units
 
@@ -96,7 +112,9 @@ class MetaMessages:
                     try:
                         message = _message(raw, identifier, platform, f"{entry.name} {where}")
                     except (KeyError, TypeError, ValueError, AttributeError) as error:
-                        yield Problem(where=f"{entry.display}: {where}", what=f"is not a message of this format: {error!r}")
+                        yield Problem(
+                            where=f"{entry.display}: {where}", what=f"is not a message of this format: {error!r}"
+                        )
                         continue
                     if message is None:
                         yield Problem(where=f"{entry.display}: {where}", what="has no valid time or sender: left out")
@@ -121,7 +139,11 @@ def _about(entry: Entry) -> dict[str, Any]:
         if isinstance(whole, dict):
             names = [item.get("name") for item in whole.get("participants") or () if isinstance(item, dict)]
             about = {key: value for key, value in whole.items() if not isinstance(value, (list, dict))}
-            return {**about, "participants": [name for name in names if isinstance(name, str)], "joinable_mode": whole.get("joinable_mode")}
+            return {
+                **about,
+                "participants": [name for name in names if isinstance(name, str)],
+                "joinable_mode": whole.get("joinable_mode"),
+            }
     about = scalars(entry, "")
     names = []
     try:

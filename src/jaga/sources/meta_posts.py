@@ -18,7 +18,14 @@ from jaga.sources._tree import Entry
 __all__ = ["MetaPosts"]
 
 OWNER = "me"
-_LISTS = ("comments_media_comments", "comments_reels_comments", "comments_story_comments", "comments_v2", "ig_stories", "ig_reels_media")
+_LISTS = (
+    "comments_media_comments",
+    "comments_reels_comments",
+    "comments_story_comments",
+    "comments_v2",
+    "ig_stories",
+    "ig_reels_media",
+)
 _CLOCK = Clock(zone="UTC", zone_known=True)
 
 
@@ -38,7 +45,9 @@ class MetaPosts:
             return True
         if "string_map_data" in keys and b'"timestamp"' in entry.head:
             return "comment" in entry.name.lower() or b'"Comment"' in entry.head
-        return keys.get("data") == "[" and "timestamp" in keys and (b'"comment"' in entry.head or b'"post"' in entry.head)
+        return (
+            keys.get("data") == "[" and "timestamp" in keys and (b'"comment"' in entry.head or b'"post"' in entry.head)
+        )
 
     def units(self, entries: Sequence[Entry]) -> list[list[Entry]]:
         return own_units(entries)
@@ -46,7 +55,11 @@ class MetaPosts:
     def read(self, unit: Sequence[Entry], context: Context) -> Iterator[Record]:
         """Yield one public conversation with what the owner wrote. Raises: UnreadableInput, OSError."""
         (entry,) = unit
-        platform = "messenger" if "facebook" in entry.path.lower() or b"comments_v2" in entry.head or b'"data"' in entry.head[:400] else "instagram"
+        platform = (
+            "messenger"
+            if "facebook" in entry.path.lower() or b"comments_v2" in entry.head or b'"data"' in entry.head[:400]
+            else "instagram"
+        )
         conversation = digest(platform, "public", OWNER)
         yield Account(id=OWNER, platform=platform, relation="participant")
         yield Conversation(id=conversation, platform=platform, kind="public", participants=(OWNER,), clock=_CLOCK)
@@ -58,7 +71,9 @@ class MetaPosts:
         for index, item in enumerate(items):
             found = _said(repair_all(item)) if isinstance(item, dict) else None
             if found is None:
-                yield Problem(where=f"{entry.display}: [{index}]", what="has no time or nothing was said in it: left out")
+                yield Problem(
+                    where=f"{entry.display}: [{index}]", what="has no time or nothing was said in it: left out"
+                )
                 continue
             text, stamp, attachments = found
             sent_at = from_unix(stamp)
@@ -82,12 +97,22 @@ def _said(item: dict[str, Any]) -> tuple[str, float, tuple[Attachment, ...]] | N
         media = [one for one in item["media"] if isinstance(one, dict)]
         text = item.get("title") or next((one["title"] for one in media if one.get("title")), "")
         stamp = item.get("creation_timestamp") or next((one.get("creation_timestamp") for one in media), None)
-        attachments = tuple(Attachment(kind="image" if str(one.get("uri", "")).lower().endswith(("jpg", "png", "webp", "heic")) else "video", path=one.get("uri")) for one in media)
+        attachments = tuple(
+            Attachment(
+                kind="image" if str(one.get("uri", "")).lower().endswith(("jpg", "png", "webp", "heic")) else "video",
+                path=one.get("uri"),
+            )
+            for one in media
+        )
         return (str(text or ""), float(stamp), attachments) if stamp else None
     mapped = item.get("string_map_data")
     if isinstance(mapped, dict):
         values = [value for value in mapped.values() if isinstance(value, dict)]
-        stamps = [value["timestamp"] for value in values if isinstance(value.get("timestamp"), (int, float)) and value["timestamp"]]
+        stamps = [
+            value["timestamp"]
+            for value in values
+            if isinstance(value.get("timestamp"), (int, float)) and value["timestamp"]
+        ]
         texts = [value["value"] for value in values if isinstance(value.get("value"), str)]
         return (texts[0], float(stamps[0]), ()) if texts and stamps else None
     listed = item.get("string_list_data")
@@ -98,9 +123,15 @@ def _said(item: dict[str, Any]) -> tuple[str, float, tuple[Attachment, ...]] | N
     if isinstance(data, list) and item.get("timestamp"):
         for one in data:
             if isinstance(one, dict):
-                said = one.get("comment", {}).get("comment") if isinstance(one.get("comment"), dict) else one.get("post")
+                said = (
+                    one.get("comment", {}).get("comment") if isinstance(one.get("comment"), dict) else one.get("post")
+                )
                 if isinstance(said, str):
                     return said, float(item["timestamp"]), ()
     if item.get("creation_timestamp") and "uri" in item:
-        return str(item.get("title") or ""), float(item["creation_timestamp"]), (Attachment(kind="image", path=item["uri"]),)
+        return (
+            str(item.get("title") or ""),
+            float(item["creation_timestamp"]),
+            (Attachment(kind="image", path=item["uri"]),),
+        )
     return None

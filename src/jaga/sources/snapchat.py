@@ -11,7 +11,19 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
-from jaga.records import Account, Attachment, AttachmentKind, Clock, Conversation, Message, MessageKind, Problem, Record, Relation, digest
+from jaga.records import (
+    Account,
+    Attachment,
+    AttachmentKind,
+    Clock,
+    Conversation,
+    Message,
+    MessageKind,
+    Problem,
+    Record,
+    Relation,
+    digest,
+)
 from jaga.sources._base import Context, from_unix_ms, own_units
 from jaga.sources._json import load, top_keys
 from jaga.sources._tree import Entry
@@ -28,7 +40,15 @@ _LISTS: dict[str, Relation] = {
     "Blocked Users": "blocked",
     "Deleted Friends": "contact",
 }
-_MEDIA: dict[str, AttachmentKind] = {"MEDIA": "other", "IMAGE": "image", "VIDEO": "video", "STICKER": "sticker", "NOTE": "voice", "SHARE": "link", "LOCATION": "location"}
+_MEDIA: dict[str, AttachmentKind] = {
+    "MEDIA": "other",
+    "IMAGE": "image",
+    "VIDEO": "video",
+    "STICKER": "sticker",
+    "NOTE": "voice",
+    "SHARE": "link",
+    "LOCATION": "location",
+}
 
 
 class Snapchat:
@@ -42,7 +62,9 @@ class Snapchat:
     def recognises(self, entry: Entry) -> bool:
         keys = top_keys(entry)
         head = entry.head
-        if any(key in keys for key in (*_OLD, "Received Snap History", "Friend Requests Sent")) or ("Friends" in keys and b'"Username"' in head):
+        if any(key in keys for key in (*_OLD, "Received Snap History", "Friend Requests Sent")) or (
+            "Friends" in keys and b'"Username"' in head
+        ):
             return True
         return b'"Media Type"' in head and b'"From"' in head and b'"Created' in head
 
@@ -91,7 +113,12 @@ class Snapchat:
                         clock=_CLOCK,
                     )
                 yield _message(item, identifier, owner if mine else str(author), sent_at, f"{key}[{index}]")
-        yield Problem(where=entry.display, what="Snapchat exports only saved chats: what vanished is not in it", note=True, skipped=0)
+        yield Problem(
+            where=entry.display,
+            what="Snapchat exports only saved chats: what vanished is not in it",
+            note=True,
+            skipped=0,
+        )
 
 
 def _owner_of(document: dict[str, Any]) -> str | None:
@@ -137,10 +164,19 @@ def _message(item: dict[str, Any], conversation: str, author: str, sent_at: date
         text = text or what
     elif what in _MEDIA:
         names = [name.strip() for name in str(item.get("Media IDs") or "").split("|") if name.strip()]
-        attachments = tuple(Attachment(kind=_MEDIA[what], name=name) for name in names) or (Attachment(kind=_MEDIA[what]),)
+        attachments = tuple(Attachment(kind=_MEDIA[what], name=name) for name in names) or (
+            Attachment(kind=_MEDIA[what]),
+        )
         kind = "text" if text else "media"
     return Message(
-        conversation=conversation, author=author, sent_at=sent_at, text=text, platform="snapchat", kind=kind, attachments=attachments, where=where
+        conversation=conversation,
+        author=author,
+        sent_at=sent_at,
+        text=text,
+        platform="snapchat",
+        kind=kind,
+        attachments=attachments,
+        where=where,
     )
 
 
@@ -154,5 +190,9 @@ def _friends(document: dict[str, Any]) -> Iterator[Record]:
                 except ValueError:
                     at = None
                 yield Account(
-                    id=item["Username"], platform="snapchat", name=item.get("Display Name") or item["Username"], relation=relation, since=at
+                    id=item["Username"],
+                    platform="snapchat",
+                    name=item.get("Display Name") or item["Username"],
+                    relation=relation,
+                    since=at,
                 )

@@ -41,12 +41,18 @@ class TelegramHtml:
 
     name = "telegram_html"
     title = "Telegram Desktop export (HTML)"
-    reference = "https://github.com/telegramdesktop/tdesktop/blob/dev/Telegram/SourceFiles/export/output/export_output_html.cpp"
+    reference = (
+        "https://github.com/telegramdesktop/tdesktop/blob/dev/Telegram/SourceFiles/export/output/export_output_html.cpp"
+    )
     order = 50
 
     def recognises(self, entry: Entry) -> bool:
         head = decode_head(entry.head)
-        return "<html" in head.lower() and 'class="page_wrap' in head and ('class="history"' in head or 'class="message ' in head)
+        return (
+            "<html" in head.lower()
+            and 'class="page_wrap' in head
+            and ('class="history"' in head or 'class="message ' in head)
+        )
 
     def units(self, entries: Sequence[Entry]) -> list[list[Entry]]:
         folders: dict[str, list[Entry]] = {}
@@ -65,7 +71,9 @@ class TelegramHtml:
             with entry.open() as stream:
                 raw = stream.read(_LARGEST + 1)
             if len(raw) > _LARGEST:
-                yield Problem(where=entry.display, what="is far larger than a page of a Telegram export: left out", fatal=True)
+                yield Problem(
+                    where=entry.display, what="is far larger than a page of a Telegram export: left out", fatal=True
+                )
                 continue
             page = LexborHTMLParser(raw)
             header = page.css_first("div.page_header div.text.bold, div.page_header .text")
@@ -124,7 +132,9 @@ class TelegramHtml:
             kind="direct" if len(people) <= 2 else "group",
             title=title,
             participants=tuple(people),
-            clock=Clock(zone="stated per message" if stated else context.zone_name, zone_known=bool(stated) and not guessed),
+            clock=Clock(
+                zone="stated per message" if stated else context.zone_name, zone_known=bool(stated) and not guessed
+            ),
         )
         owner = next((name for name in people if name != title), None) if len(people) == 2 and title in people else None
         for name in people:

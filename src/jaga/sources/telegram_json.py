@@ -14,7 +14,19 @@ from typing import Any, BinaryIO
 import ijson
 
 from jaga.errors import UnreadableInput
-from jaga.records import Account, Attachment, AttachmentKind, Clock, Conversation, ConversationKind, Message, MessageKind, Problem, Record, digest
+from jaga.records import (
+    Account,
+    Attachment,
+    AttachmentKind,
+    Clock,
+    Conversation,
+    ConversationKind,
+    Message,
+    MessageKind,
+    Problem,
+    Record,
+    digest,
+)
 from jaga.sources._base import Context, from_unix, own_units
 from jaga.sources._json import JSON_ERRORS, clean_stream, top_keys
 from jaga.sources._tree import Entry
@@ -49,7 +61,9 @@ class TelegramJson:
 
     name = "telegram_json"
     title = "Telegram Desktop export (JSON)"
-    reference = "https://github.com/telegramdesktop/tdesktop/blob/dev/Telegram/SourceFiles/export/output/export_output_json.cpp"
+    reference = (
+        "https://github.com/telegramdesktop/tdesktop/blob/dev/Telegram/SourceFiles/export/output/export_output_json.cpp"
+    )
     order = 50
 
     def recognises(self, entry: Entry) -> bool:
@@ -58,8 +72,10 @@ class TelegramJson:
             return any(f'"{kind}"'.encode() in entry.head for kind in _KINDS)
         head = entry.head[:65_536]
         whole = keys.get("chats") == "{" or keys.get("left_chats") == "{"
-        return "personal_information" in keys or (whole and (b'"about"' in head or b'"list"' in head)) or (
-            keys.get("about") == '"' and b"Telegram" in head[:4096]
+        return (
+            "personal_information" in keys
+            or (whole and (b'"about"' in head or b'"list"' in head))
+            or (keys.get("about") == '"' and b"Telegram" in head[:4096])
         )
 
     def units(self, entries: Sequence[Entry]) -> list[list[Entry]]:
@@ -76,7 +92,9 @@ class TelegramJson:
                 if where == "owner":
                     owner = f"user{header['user_id']}"
                     first, last = header.get("first_name") or "", header.get("last_name") or ""
-                    yield Account(id=owner, platform="telegram", name=f"{first} {last}".strip() or None, relation="owner")
+                    yield Account(
+                        id=owner, platform="telegram", name=f"{first} {last}".strip() or None, relation="owner"
+                    )
                 else:
                     yield _conversation(header, owner, context)
                 continue
@@ -219,7 +237,9 @@ def _text(value: Any) -> str:
     return "".join(parts)
 
 
-def _message(raw: dict[str, Any], header: dict[str, Any], where: str, context: Context) -> tuple[Message, Account | None] | Problem:
+def _message(
+    raw: dict[str, Any], header: dict[str, Any], where: str, context: Context
+) -> tuple[Message, Account | None] | Problem:
     if raw.get("type") == "unsupported":
         return Problem(where=where, what="is of a kind this Telegram could not export")
     unix = raw.get("date_unixtime")

@@ -19,7 +19,17 @@ __all__ = ["TikTok"]
 
 OWNER = "me"
 _CLOCK = Clock(zone="UTC", zone_known=True)
-_SECTIONS = ("Direct Message", "Direct Messages", "Your Activity", "Activity", "Profile", "Comment", "Tiktok Live", "App Settings", "Profile And Settings")
+_SECTIONS = (
+    "Direct Message",
+    "Direct Messages",
+    "Your Activity",
+    "Activity",
+    "Profile",
+    "Comment",
+    "Tiktok Live",
+    "App Settings",
+    "Profile And Settings",
+)
 
 
 class TikTok:
@@ -33,7 +43,8 @@ class TikTok:
     def recognises(self, entry: Entry) -> bool:
         keys = top_keys(entry)
         return sum(key in keys for key in _SECTIONS) >= 2 or (
-            any(key in keys for key in _SECTIONS[:2]) and (b"ChatHistory" in entry.head or b"Chat History" in entry.head)
+            any(key in keys for key in _SECTIONS[:2])
+            and (b"ChatHistory" in entry.head or b"Chat History" in entry.head)
         )
 
     def units(self, entries: Sequence[Entry]) -> list[list[Entry]]:
@@ -46,7 +57,11 @@ class TikTok:
         owner = _find(document, "userName") or OWNER
         owner = owner if isinstance(owner, str) else OWNER
         yield Account(id=owner, platform="tiktok", name=owner, relation="owner")
-        relations: tuple[tuple[str, Relation], ...] = (("FansList", "follower"), ("Following", "following"), ("BlockList", "blocked"))
+        relations: tuple[tuple[str, Relation], ...] = (
+            ("FansList", "follower"),
+            ("Following", "following"),
+            ("BlockList", "blocked"),
+        )
         for key, relation in relations:
             people = _find(document, key)
             if isinstance(people, dict):
@@ -54,9 +69,11 @@ class TikTok:
             for person in people if isinstance(people, list) else ():
                 name = _field(person, "username")
                 if isinstance(name, str) and name:
-                    yield Account(id=name, platform="tiktok", name=name, relation=relation, since=_time(_field(person, "date")))
+                    yield Account(
+                        id=name, platform="tiktok", name=name, relation=relation, since=_time(_field(person, "date"))
+                    )
         chats = _find(document, "ChatHistory")
-        for key, items in (chats.items() if isinstance(chats, dict) else ()):
+        for key, items in chats.items() if isinstance(chats, dict) else ():
             other = key.removeprefix("Chat History with ").rstrip(":").strip() or "unknown"
             identifier = digest("tiktok", *sorted((owner, other)))
             yield Conversation(
@@ -66,7 +83,9 @@ class TikTok:
                 sent_at = _time(_field(item, "date"))
                 author = _field(item, "from")
                 if sent_at is None or not isinstance(author, str):
-                    yield Problem(where=f"{entry.display}: {key}[{index}]", what="has no valid time or sender: left out")
+                    yield Problem(
+                        where=f"{entry.display}: {key}[{index}]", what="has no valid time or sender: left out"
+                    )
                     continue
                 yield _message(identifier, author, sent_at, _field(item, "content"), f"{key}[{index}]")
         comments = _find(document, "CommentsList")
@@ -83,7 +102,7 @@ class TikTok:
 
 def _message(conversation: str, author: str, sent_at: datetime, text: Any, where: str) -> Message:
     said = text if isinstance(text, str) else ""
-    shared = said.startswith("https://") and " " not in said or not said
+    shared = (said.startswith("https://") and " " not in said) or not said
     return Message(
         conversation=conversation,
         author=author,

@@ -9,7 +9,18 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 
-from jaga.records import Account, Attachment, AttachmentKind, Clock, Conversation, ConversationKind, Message, Problem, Record, digest
+from jaga.records import (
+    Account,
+    Attachment,
+    AttachmentKind,
+    Clock,
+    Conversation,
+    ConversationKind,
+    Message,
+    Problem,
+    Record,
+    digest,
+)
 from jaga.sources._base import Context, from_unix, from_unix_ms, own_units
 from jaga.sources._sqlite import columns, has_tables, open_database, rows
 from jaga.sources._tree import Entry
@@ -52,7 +63,12 @@ class _Chats:
             kind = _kind(jid)
             people = (OWNER, jid) if kind == "direct" else (OWNER,)
             yield Conversation(
-                id=digest("whatsapp", jid), platform="whatsapp", kind=kind, title=title or names.get(jid), participants=people, clock=_UTC
+                id=digest("whatsapp", jid),
+                platform="whatsapp",
+                kind=kind,
+                title=title or names.get(jid),
+                participants=people,
+                clock=_UTC,
             )
             if kind == "direct":
                 yield from self.person(jid, names)
@@ -77,9 +93,9 @@ class WhatsAppAndroidDatabase:
     order = 40
 
     def recognises(self, entry: Entry) -> bool:
-        return has_tables(entry, message={"chat_row_id", "from_me", "timestamp"}, chat={"jid_row_id"}, jid={"raw_string"}) or has_tables(
-            entry, messages={"key_remote_jid", "key_from_me", "timestamp"}
-        )
+        return has_tables(
+            entry, message={"chat_row_id", "from_me", "timestamp"}, chat={"jid_row_id"}, jid={"raw_string"}
+        ) or has_tables(entry, messages={"key_remote_jid", "key_from_me", "timestamp"})
 
     def units(self, entries: Sequence[Entry]) -> list[list[Entry]]:
         return own_units(entries)
@@ -117,7 +133,13 @@ class WhatsAppAndroidDatabase:
                     sent_at=sent_at,
                     text=text,
                     platform="whatsapp",
-                    kind="system" if kind == _ANDROID_SYSTEM else "deleted" if kind == _ANDROID_DELETED else "media" if media and not text else "text",
+                    kind="system"
+                    if kind == _ANDROID_SYSTEM
+                    else "deleted"
+                    if kind == _ANDROID_DELETED
+                    else "media"
+                    if media and not text
+                    else "text",
                     source_id=row["key"],
                     reply_to=row["quoted"],
                     attachments=(Attachment(kind=media, path=row["file"], mime=row["mime"]),) if media else (),
@@ -184,7 +206,9 @@ class WhatsAppIosDatabase:
     order = 40
 
     def recognises(self, entry: Entry) -> bool:
-        return has_tables(entry, ZWAMESSAGE={"ZISFROMME", "ZMESSAGEDATE", "ZTEXT", "ZCHATSESSION"}, ZWACHATSESSION={"ZCONTACTJID"})
+        return has_tables(
+            entry, ZWAMESSAGE={"ZISFROMME", "ZMESSAGEDATE", "ZTEXT", "ZCHATSESSION"}, ZWACHATSESSION={"ZCONTACTJID"}
+        )
 
     def units(self, entries: Sequence[Entry]) -> list[list[Entry]]:
         return own_units(entries)
@@ -201,7 +225,11 @@ class WhatsAppIosDatabase:
             media = "ZWAMEDIAITEM" in tables
             stanza = "ZSTANZAID" in columns(connection, "ZWAMESSAGE")
             if "ZWAPROFILEPUSHNAME" in tables:
-                names = {row[0]: row[1] for row in connection.execute("SELECT ZJID, ZPUSHNAME FROM ZWAPROFILEPUSHNAME") if row[0] and row[1]}
+                names = {
+                    row[0]: row[1]
+                    for row in connection.execute("SELECT ZJID, ZPUSHNAME FROM ZWAPROFILEPUSHNAME")
+                    if row[0] and row[1]
+                }
             for jid, name in connection.execute("SELECT ZCONTACTJID, ZPARTNERNAME FROM ZWACHATSESSION"):
                 if jid and name:
                     names[jid] = name
@@ -216,7 +244,9 @@ class WhatsAppIosDatabase:
                 jid = row["chat"]
                 sent_at = from_unix((row["at"] or 0) + _APPLE_EPOCH_S) if row["at"] else None
                 if jid is None or sent_at is None:
-                    yield Problem(where=f"{entry.display}: row {row['row']}", what="has no chat or no valid time: left out")
+                    yield Problem(
+                        where=f"{entry.display}: row {row['row']}", what="has no chat or no valid time: left out"
+                    )
                     continue
                 yield from chats.known(jid, row["subject"], names)
                 author = OWNER if row["mine"] else (row["sender"] or jid)
@@ -230,7 +260,13 @@ class WhatsAppIosDatabase:
                     sent_at=sent_at,
                     text=text,
                     platform="whatsapp",
-                    kind="system" if kind in (6, 10) else "deleted" if kind == 14 else "media" if attachment and not text else "text",
+                    kind="system"
+                    if kind in (6, 10)
+                    else "deleted"
+                    if kind == 14
+                    else "media"
+                    if attachment and not text
+                    else "text",
                     source_id=row["key"],
                     attachments=(Attachment(kind=attachment, path=row["file"]),) if attachment else (),
                     where=f"row {row['row']}",

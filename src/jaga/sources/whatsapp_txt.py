@@ -22,7 +22,17 @@ from operator import itemgetter
 from typing import BinaryIO
 
 from jaga.errors import NotThisFormat
-from jaga.records import Account, Attachment, AttachmentKind, Conversation, Message, MessageKind, Problem, Record, digest
+from jaga.records import (
+    Account,
+    Attachment,
+    AttachmentKind,
+    Conversation,
+    Message,
+    MessageKind,
+    Problem,
+    Record,
+    digest,
+)
 from jaga.sources._base import Context, own_units
 from jaga.sources._lines import decode_head, sniff_encoding
 from jaga.sources._tree import Entry
@@ -63,7 +73,9 @@ _ATTACHED_IOS = re.compile(r"^<[^<>]{0,40}?([^<>:：/\\]{1,200}\.\w{2,5})[^<>.\w
 _ATTACHED_ANDROID = re.compile(r"^([^\n/\\<>:]{1,200}\.\w{2,5}) \([^()\n]{2,60}\)$", re.MULTILINE)
 _ONLY_ANGLES = re.compile(r"^<[^<>\n]{3,80}>$")
 _EDITED = re.compile(r"[ \n]?\u200e?<([^<>\n]{5,80})>$")
-_LOCATION = re.compile(r"^[^\n:]{0,30}: ?https://maps\.google\.com/\?q=|^https://maps\.google\.com/\?q=-?\d|^https://foursquare\.com/v/")
+_LOCATION = re.compile(
+    r"^[^\n:]{0,30}: ?https://maps\.google\.com/\?q=|^https://maps\.google\.com/\?q=-?\d|^https://foursquare\.com/v/"
+)
 # What WhatsApp writes for a withdrawn message; matched against the whole body.
 _DELETED = re.compile(
     r"^(?:this message was deleted|you deleted this message|this message was deleted by admin .{1,60}"
@@ -77,8 +89,29 @@ _DELETED = re.compile(
 )
 # How those begin: looking for them in every message would cost as much as all the rest.
 _DELETED_STARTS = frozenset(
-    ("this", "you ", "mese", "anda", "pesa", "此消息已", "此訊息已", "您删除了", "你删除了", "您已刪除", "您刪除了", "இந்த"[:4], "மெசே"[:4], "செய்"[:4])
-    + ("se e", "elim", "ce m", "dies", "esta", "mens", "تم ح")
+    (
+        "this",
+        "you ",
+        "mese",
+        "anda",
+        "pesa",
+        "此消息已",
+        "此訊息已",
+        "您删除了",
+        "你删除了",
+        "您已刪除",
+        "您刪除了",
+        "இந்த"[:4],
+        "மெசே"[:4],
+        "செய்"[:4],
+        "se e",
+        "elim",
+        "ce m",
+        "dies",
+        "esta",
+        "mens",
+        "تم ح",
+    )
 )
 _EDIT_WORDS = re.compile(r"edit|diedit|disunting|编辑|編輯|திருத்த|bearbeitet|modifi|تعديل", re.IGNORECASE)
 _OMITTED_IOS: tuple[tuple[re.Pattern[str], AttachmentKind], ...] = tuple(
@@ -94,7 +127,8 @@ _OMITTED_IOS: tuple[tuple[re.Pattern[str], AttachmentKind], ...] = tuple(
     )
 )
 _CALL = re.compile(
-    r"^(?:missed |voice call|video call|panggilan |未接|语音通话|視訊通話|视频通话|語音通話|தவறிய|குரல் அழைப்பு|வீடியோ அழைப்பு)", re.IGNORECASE
+    r"^(?:missed |voice call|video call|panggilan |未接|语音通话|視訊通話|视频通话|語音通話|தவறிய|குரல் அழைப்பு|வீடியோ அழைப்பு)",
+    re.IGNORECASE,
 )
 _NAMED = re.compile(
     r"^(?:whatsapp chat (?:with|-)|chat whatsapp (?:dengan|con|com)|sembang whatsapp (?:dengan|-)|perbualan whatsapp dengan|"
@@ -271,7 +305,12 @@ class _Survey:
 
 def _can_be_name(name: str) -> bool:
     # A subject change quotes the old subject, which may hold a colon: an open quotation mark is no name.
-    return 0 < len(name.strip()) <= 100 and name.count('"') % 2 == 0 and name.count("“") == name.count("”") and "\n" not in name
+    return (
+        0 < len(name.strip()) <= 100
+        and name.count('"') % 2 == 0
+        and name.count("“") == name.count("”")
+        and "\n" not in name
+    )
 
 
 @functools.lru_cache(4096)
@@ -309,7 +348,8 @@ def _exact(first: re.Match[str]) -> re.Pattern[str]:
     clock = clock.replace("\0", _PERIOD).replace("\\\0", _PERIOD)
     before = re.sub(_M, "", head[: date[0] - start])
     return re.compile(
-        rf"^{_M}{re.escape(before)}({numbers}){literal(date[1], time[0])}({clock}){literal(time[1], first.start(3))}{_SENDER}", re.MULTILINE
+        rf"^{_M}{re.escape(before)}({numbers}){literal(date[1], time[0])}({clock}){literal(time[1], first.start(3))}{_SENDER}",
+        re.MULTILINE,
     )
 
 
@@ -318,13 +358,59 @@ def _period(word: str) -> str:
     return re.sub(rf"[.\s\u00a0\u202f\u2009]|{_M}", "", word).casefold() if word else ""
 
 
-_AM = frozenset("am a pg pagi 上午 凌晨 早上 清晨 오전 午前 ص முற்பகல் காலை மு tengahmalam 午夜 半夜 dinihari fm vm".split())
-_PM = frozenset("pm p ptg petang malam tengahhari 下午 晚上 傍晚 中午 오후 午後 م பிற்பகல் மாலை இரவு பி மதியம் em nm".split())
-_NOON = frozenset("tengahhari 中午 மதியம்".split())
+_AM = frozenset(
+    [
+        "am",
+        "a",
+        "pg",
+        "pagi",
+        "上午",
+        "凌晨",
+        "早上",
+        "清晨",
+        "오전",
+        "午前",
+        "ص",
+        "முற்பகல்",
+        "காலை",
+        "மு",
+        "tengahmalam",
+        "午夜",
+        "半夜",
+        "dinihari",
+        "fm",
+        "vm",
+    ]
+)
+_PM = frozenset(
+    [
+        "pm",
+        "p",
+        "ptg",
+        "petang",
+        "malam",
+        "tengahhari",
+        "下午",
+        "晚上",
+        "傍晚",
+        "中午",
+        "오후",
+        "午後",
+        "م",
+        "பிற்பகல்",
+        "மாலை",
+        "இரவு",
+        "பி",
+        "மதியம்",
+        "em",
+        "nm",
+    ]
+)
+_NOON = frozenset(["tengahhari", "中午", "மதியம்"])
 
 
 def _meaning(word: str, hours: Sequence[int], periods: dict[str, list[int]]) -> str:
-    """"am", "pm", "noon" or "none" (a 24-hour clock with a word behind, such as `Uhr`)."""
+    """ "am", "pm", "noon" or "none" (a 24-hour clock with a word behind, such as `Uhr`)."""
     if word in _NOON:
         return "noon"
     if word in _PM:
@@ -414,7 +500,8 @@ def _decide_order(dates: Sequence[str], periods: dict[str, list[int]]) -> tuple[
 
     if most > 1:
         backwards = {
-            order: sum(later < earlier for earlier, later in zip(known(order), known(order)[1:], strict=False)) for order in left
+            order: sum(later < earlier for earlier, later in zip(known(order), known(order)[1:], strict=False))
+            for order in left
         }
         fewest = min(backwards.values())
         ordered = [order for order in left if backwards[order] == fewest]
@@ -428,19 +515,25 @@ def _decide_order(dates: Sequence[str], periods: dict[str, list[int]]) -> tuple[
             return (
                 dense[0],
                 "the days lie closest together so",
-                f"its dates could also be read as {others}; read as {_WORDS[dense[0]]} because the days lie closest together so: "
-                "compare one date with the phone",
+                (
+                    f"its dates could also be read as {others}; read as {_WORDS[dense[0]]} because the days lie closest together so: "
+                    "compare one date with the phone"
+                ),
             )
         left = dense
     # American English is the one common style with single digits, a short year and capital AM/PM.
-    american = all(re.match(r"^[1-9]\d?/[1-9]\d?/\d\d$", text) for text in dates) and set(periods) <= {"am", "pm"} and periods
+    american = (
+        all(re.match(r"^[1-9]\d?/[1-9]\d?/\d\d$", text) for text in dates) and set(periods) <= {"am", "pm"} and periods
+    )
     order = "MDY" if american and "MDY" in left else "DMY" if "DMY" in left else left[0]
     others = " or ".join(_WORDS[one] for one in left if one != order)
     return (
         order,
         "assumed: the dates allow several orders",
-        f"its dates can be read as {_WORDS[order]} or {others} and nothing in the file decides; read as {_WORDS[order]}: compare one "
-        "date with the phone",
+        (
+            f"its dates can be read as {_WORDS[order]} or {others} and nothing in the file decides; read as {_WORDS[order]}: compare one "
+            "date with the phone"
+        ),
     )
 
 
@@ -625,7 +718,13 @@ def _messages(entry: Entry, survey: _Survey, conversation: str, context: Context
 
 
 def _message(
-    at: datetime, sender: str, colon: str, body: str, line: int, names: dict[str, tuple[str | None, str]], conversation: str
+    at: datetime,
+    sender: str,
+    colon: str,
+    body: str,
+    line: int,
+    names: dict[str, tuple[str | None, str]],
+    conversation: str,
 ) -> Message:
     known = names.get(sender) if colon else None
     if body.endswith("\n"):

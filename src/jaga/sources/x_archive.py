@@ -53,7 +53,9 @@ class XArchive:
             for _, item in elements(entry, "item", skip_to=b"["):
                 account = item.get("account", {}) if isinstance(item, dict) else {}
                 if account.get("accountId"):
-                    yield Account(id=str(account["accountId"]), platform="x", name=account.get("username"), relation="owner")
+                    yield Account(
+                        id=str(account["accountId"]), platform="x", name=account.get("username"), relation="owner"
+                    )
         elif what in _PEOPLE:
             for _, item in elements(entry, "item", skip_to=b"["):
                 person = next(iter(item.values()), {}) if isinstance(item, dict) else {}
@@ -129,7 +131,9 @@ def _tweets(entry: Entry, owner: str) -> Iterator[Record]:
     for number, item in elements(entry, "item", skip_to=b"["):
         tweet: dict[str, Any] = item.get("tweet", item) if isinstance(item, dict) else {}
         try:
-            sent_at = datetime.strptime(str(tweet.get("created_at")), "%a %b %d %H:%M:%S %z %Y").astimezone(timezone.utc)
+            sent_at = datetime.strptime(str(tweet.get("created_at")), "%a %b %d %H:%M:%S %z %Y").astimezone(
+                timezone.utc
+            )
         except (ValueError, OverflowError):
             yield Problem(where=f"{entry.display}: [{number}]", what="has no valid time: left out")
             continue

@@ -1,0 +1,45 @@
+"""`jaga check` as a user runs it: report, JSON, exit codes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+SAMPLES = Path(__file__).parents[2] / "samples" / "whatsapp"
+
+
+def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from jaga.cli import main; main()", "check", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
+
+
+def test_the_sample_groomer_is_worth_a_look_and_the_teacher_is_not() -> None:
+    done = run(SAMPLES, "--child", "Aina", "--json", "--zone", "Asia/Kuala_Lumpur", "--lang", "en")
+    assert done.returncode in (10, 11), done.stderr
+    document = json.loads(done.stdout)
+    assert document["schema"] == 1
+    found = {one["contact"]: one for one in document["relationships"]}
+    assert found["KingRay"]["level"] in ("concern", "urgent")
+    assert found["KingRay"]["onset"]["index"] <= 12
+    assert found["KingRay"]["next_steps"]
+    assert found["Cikgu Lim"]["level"] == "none"
+    heard = {(item["tactic"], item["by"]) for item in found["KingRay"]["tactics"]}
+    assert {("secrecy", "contact"), ("inducement", "contact")} <= heard
+
+
+def test_the_screen_names_the_contact_and_the_limits() -> None:
+    done = run(SAMPLES, "--child", "Aina", "--lang", "en")
+    assert "KingRay" in done.stdout
+    assert "never proves guilt" in done.stdout
+
+
+def test_exit_codes_tell_what_happened(tmp_path: Path) -> None:
+    assert run(tmp_path / "absent").returncode == 3
+    assert run(SAMPLES, "--lang", "xx").returncode == 2
+    good = tmp_path / "good"
+    good.mkdir()
+    (good / "_chat.txt").write_text("13/02/2024, 21:05 - Ali: hi\n", encoding="utf-8")
+    assert run(good).returncode == 0
+    assert run(good, tmp_path / "absent").returncode == 4
