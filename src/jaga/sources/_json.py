@@ -144,6 +144,9 @@ class _Clean(io.RawIOBase):
         self._first = first.removeprefix(b"\xef\xbb\xbf")
 
     def read(self, size: int = -1) -> bytes:
+        if size == 0:
+            # The JSON reader asks for nothing first, to see whether it gets bytes or text.
+            return b""
         if self._first:
             first, self._first = self._first, b""
             return first
