@@ -8,7 +8,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
-class Translations(BuildHookInterface):  # type: ignore[type-arg]
+class Translations(BuildHookInterface):  # type: ignore[misc]
     """Runs before every build."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:

@@ -153,7 +153,7 @@ def test_followers_become_contacts(tmp_path: Path) -> None:
 
 
 def test_a_cut_file_gives_what_stands_before_the_cut(tmp_path: Path) -> None:
-    many = {**_TELEGRAM, "messages": [{**_TELEGRAM["messages"][0], "id": i} for i in range(50)]}  # type: ignore[index,dict-item]
+    many = {**_TELEGRAM, "messages": [{**_TELEGRAM["messages"][0], "id": i} for i in range(50)]}  # type: ignore[index]
     path = tmp_path / "result.json"
     path.write_text(json.dumps(many)[:-1500], encoding="utf-8")
     records = list(read_path(path, CONTEXT))

@@ -157,7 +157,7 @@ class Relationship:
         return strength
 
     def _faded(self, tactic: _Tactic, index: int) -> float:
-        return tactic.level * 0.5 ** ((index - tactic.seen_at) / self._model.half_life)
+        return tactic.level * math.pow(0.5, (index - tactic.seen_at) / self._model.half_life)
 
     # ------------------------------------------------------------ judging
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 
 from rich import box
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from jaga.assessment import Assessment, Day
+from jaga.assessment import Assessment, Day, Evidence
 from jaga.cli._words import (
     cannot_judge,
     contact_words,
@@ -190,7 +190,7 @@ def _card(one: Assessment, checked: Checked, guidance: Guidance, say: Words, age
         ),
         style="dim",
     )
-    parts: list[object] = [head, facts, Text()]
+    parts: list[RenderableType] = [head, facts, Text()]
     if one.days and len(one.days) > 1:
         upper, lower = spark(one.days)
         grid = Table.grid(padding=(0, 1))
@@ -223,7 +223,7 @@ def _card(one: Assessment, checked: Checked, guidance: Guidance, say: Words, age
         title_align="left",
         border_style=style,
         padding=(0, 1),
-    )  # type: ignore[arg-type]
+    )
 
 
 def _evidence(one: Assessment, say: Words, checked: Checked) -> Table:
@@ -231,24 +231,24 @@ def _evidence(one: Assessment, say: Words, checked: Checked) -> Table:
     table = Table.grid(padding=(0, 1))
     table.add_column(no_wrap=True)
     table.add_column(ratio=1)
-    lines: dict[str, list[object]] = {}
+    pieces: dict[str, Evidence] = {}
+    reasons: dict[str, dict[str, None]] = {}
+    added: dict[str, float] = {}
     for finding in one.tactics:
+        if finding.tactic == "protective":
+            continue
         for piece in finding.evidence:
-            if finding.tactic == "protective":
-                continue
-            known = lines.setdefault(piece.message, [piece, [], 0.0])
-            reason = group_words(say, finding.tactic, piece.group)
-            if reason not in known[1]:  # type: ignore[operator]
-                known[1].append(reason)  # type: ignore[attr-defined]
-            known[2] += piece.added  # type: ignore[operator]
-    strongest = sorted(lines.values(), key=lambda line: -line[2])[:_SHOWN]  # type: ignore[operator]
-    for piece, reasons, _ in sorted(strongest, key=lambda line: line[0].sent_at):  # type: ignore[attr-defined,misc]
-        who = say("child") if piece.author == one.child else contact_words(say, one)  # type: ignore[attr-defined]
+            pieces.setdefault(piece.message, piece)
+            reasons.setdefault(piece.message, {})[group_words(say, finding.tactic, piece.group)] = None
+            added[piece.message] = added.get(piece.message, 0.0) + piece.added
+    strongest = sorted(pieces.values(), key=lambda piece: -added[piece.message])[:_SHOWN]
+    for piece in sorted(strongest, key=lambda piece: piece.sent_at):
+        who = say("child") if piece.author == one.child else contact_words(say, one)
         body = Text()
         body.append(f"{who}: ", style="bold")
-        body.append(piece.text.replace("\n", " ")[:300])  # type: ignore[attr-defined]
-        body.append(f"\n  ↳ {say('; ').join(reasons)}", style="dim italic")  # type: ignore[arg-type]
-        table.add_row(Text(when(piece.sent_at, zone), style="dim"), body)  # type: ignore[attr-defined]
+        body.append(piece.text.replace("\n", " ")[:300])
+        body.append(f"\n  ↳ {say('; ').join(reasons[piece.message])}", style="dim italic")
+        table.add_row(Text(when(piece.sent_at, zone), style="dim"), body)
     return table
 
 

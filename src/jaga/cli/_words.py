@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, tzinfo
 
-from jaga.assessment import PUBLIC, Assessment
+from jaga.assessment import PUBLIC, Assessment, TacticFinding
 from jaga.family import Checked
 from jaga.guidance import Guidance
 from jaga.guidance import next_steps as _steps
@@ -109,7 +109,7 @@ def why(say: Words, one: Assessment) -> str:
     if not mine and not child:
         return say("Jaga heard nothing that stands out.")
 
-    def listed(findings: list) -> str:  # type: ignore[type-arg]
+    def listed(findings: list[TacticFinding]) -> str:
         parts = [
             say("{tactic} ({count}×)", tactic=say(catalogue[f.tactic].title).lower(), count=f.count)
             if f.count > 1

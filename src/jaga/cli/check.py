@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -12,6 +12,7 @@ from jaga.cli._exits import Exit
 
 if TYPE_CHECKING:
     from jaga.family import Checked
+    from jaga.sources import Context
     from jaga.words import Words
 
 __all__ = ["check"]
@@ -121,12 +122,12 @@ def exit_code(checked: Checked) -> Exit:
     return Exit.PARTLY_READ if checked.partly_unread else Exit.OK
 
 
-def _wrong(text: str) -> None:
+def _wrong(text: str) -> NoReturn:
     print(f"jaga check: {text}", file=sys.stderr)
     raise typer.Exit(Exit.USAGE)
 
 
-def _context(name: str | None):  # type: ignore[no-untyped-def]
+def _context(name: str | None):
     """The zone asked for, else the machine's."""
     from jaga.sources import Context, local_zone_name, zone_of
 
@@ -137,7 +138,7 @@ def _context(name: str | None):  # type: ignore[no-untyped-def]
         _wrong(f"--zone {name}: not a time zone; give one like Asia/Kuala_Lumpur or +08:00")
 
 
-def _run(paths: list[Path], context, child: list[str], *, quiet: bool, say: Words) -> Checked:  # type: ignore[no-untyped-def]
+def _run(paths: list[Path], context: Context, child: list[str], *, quiet: bool, say: Words) -> Checked:
     from jaga.family import check as run
 
     if quiet or not sys.stderr.isatty():

@@ -42,10 +42,10 @@ def main(arguments: list[str] | None = None) -> int:
         for text, hits in false:
             for hit in hits:
                 print(f"  false   {name}/{code}: {text}\n            {hit.language}.{hit.group}: {hit.pattern}")
-        heard = 1 - len(missed) / max(1, len(said.prototypes))
+        rate = 1 - len(missed) / max(1, len(said.prototypes))
         wrong = len(false) / max(1, len(said.counter_examples))
         print(
-            f"{name}/{code}: {len(said.prototypes)} prototypes, {heard:.0%} heard; "
+            f"{name}/{code}: {len(said.prototypes)} prototypes, {rate:.0%} heard; "
             f"{len(said.counter_examples)} counter-examples, {wrong:.0%} heard"
         )
     return 0

@@ -11,7 +11,9 @@ import os
 import re
 import threading
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -131,6 +133,10 @@ def _expand(source: str, words: dict[str, tuple[str, ...]], script: str) -> str:
     return body
 
 
+def _version() -> str:
+    return version("hyperscan")
+
+
 _Find = Callable[[str], Sequence[int]]
 
 
@@ -150,7 +156,7 @@ def _hyperscan(expressions: list[str], cache: Path | None) -> _Find:
 
     if not expressions:
         return lambda text: ()
-    database = _load(expressions, cache, hyperscan.__version__)
+    database = _load(expressions, cache, _version())
     if database is None:
         database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
         flags = hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_UTF8 | hyperscan.HS_FLAG_ALLOWEMPTY
@@ -160,7 +166,7 @@ def _hyperscan(expressions: list[str], cache: Path | None) -> _Find:
             elements=len(expressions),
             flags=[flags] * len(expressions),
         )
-        _save(database, expressions, cache, hyperscan.__version__)
+        _save(database, expressions, cache, _version())
     local = threading.local()
 
     def find(text: str) -> Sequence[int]:
@@ -198,7 +204,7 @@ def _processor() -> str:
     return platform.machine() + platform.processor()
 
 
-def _load(expressions: list[str], cache: Path | None, version: str) -> object | None:
+def _load(expressions: list[str], cache: Path | None, version: str) -> Any:
     if cache is None:
         return None
     import hyperscan
@@ -214,7 +220,7 @@ def _load(expressions: list[str], cache: Path | None, version: str) -> object | 
         return None
 
 
-def _save(database: object, expressions: list[str], cache: Path | None, version: str) -> None:
+def _save(database: Any, expressions: list[str], cache: Path | None, version: str) -> None:
     if cache is None:
         return
     import hyperscan

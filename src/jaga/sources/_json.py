@@ -4,7 +4,6 @@ and everything before a truncation is still read.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from typing import Any, BinaryIO, cast
 
@@ -132,7 +131,7 @@ def _broken(entry: Entry, error: Exception, index: int) -> UnreadableInput:
     )
 
 
-class _Clean(io.RawIOBase):
+class _Clean:
     """Bytes for the JSON reader: without a byte-order mark, and from the first of certain bytes on."""
 
     def __init__(self, raw: BinaryIO, skip_to: bytes | None) -> None:

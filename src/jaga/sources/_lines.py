@@ -109,7 +109,7 @@ class _Utf16:
     """A UTF-16 stream as UTF-8 lines; just what `bounded_lines` needs."""
 
     def __init__(self, raw: BinaryIO, encoding: str) -> None:
-        self._reader = codecs.getreader(encoding)(raw, errors="replace")
+        self._reader = codecs.getreader(encoding)(raw, "replace")
         self._pending = ""
 
     def readline(self, limit: int) -> bytes:

@@ -20,7 +20,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, cast
+from typing import IO, BinaryIO, cast
 
 from jaga.errors import HostileInput, UnreadableInput
 from jaga.records import AttachmentKind, Problem
@@ -384,7 +384,7 @@ class _Zip(Tree):
 class _Member(io.RawIOBase):
     """A zip member that turns the library's errors into ours."""
 
-    def __init__(self, member: io.BufferedIOBase | zipfile.ZipExtFile, where: str) -> None:
+    def __init__(self, member: IO[bytes], where: str) -> None:
         self._member = member
         self._where = where
 
@@ -480,7 +480,7 @@ def _nested(tree: Tree, depth: int) -> Iterator[Tree]:
                 tree._problem(path, f"is an archive more than {MAX_DEPTH} deep: unpack it yourself if you trust it")
                 continue
             if isinstance(tree, _Folder):
-                yield _Zip(entry.display, cast(BinaryIO, entry.open()), depth)
+                yield _Zip(entry.display, entry.open(), depth)
                 continue
             copy = tempfile.TemporaryFile(prefix="jaga-")
             with entry.open() as source:

@@ -49,8 +49,8 @@ class DiscordChatExporter:
     def read(self, unit: Sequence[Entry], context: Context) -> Iterator[Record]:
         """Yield the conversation, its people, its messages. Raises: UnreadableInput where the file breaks off, OSError."""
         (entry,) = unit
-        channel = next((value for _, value in elements(entry, "channel")), {}) or {}
-        guild = next((value for _, value in elements(entry, "guild")), {}) or {}
+        channel: dict[str, Any] = next((value for _, value in elements(entry, "channel")), {}) or {}
+        guild: dict[str, Any] = next((value for _, value in elements(entry, "guild")), {}) or {}
         direct = str(guild.get("id")) == "0" or str(channel.get("type", "")).startswith("Direct")
         kind: ConversationKind = "direct" if "Group" not in str(channel.get("type", "")) and direct else "group"
         identifier = digest("discord", str(channel.get("id")))

@@ -140,7 +140,7 @@ def _rows(entry: Entry) -> Iterator[tuple[str, dict[str, Any]]]:
                 yield f"[{index}]", row
         return
     with entry.open() as raw:
-        reader = csv.DictReader(codecs.getreader("utf-8-sig")(raw, errors="replace"))
+        reader = csv.DictReader(codecs.getreader("utf-8-sig")(raw, "replace"))
         try:
             for row in reader:
                 yield f"line {reader.line_num}", {key: value for key, value in row.items() if key is not None}

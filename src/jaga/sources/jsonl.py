@@ -66,7 +66,7 @@ _MESSAGE_KINDS: dict[str, MessageKind] = {
 _ATTACHMENT_KINDS: dict[str, AttachmentKind] = {
     kind: kind
     for kind in ("image", "video", "audio", "voice", "sticker", "document", "contact", "location", "link", "other")
-}  # type: ignore[misc]
+}
 _ATTACHMENT_KINDS |= {"photo": "image", "picture": "image", "file": "document", "voice_note": "voice"}
 
 

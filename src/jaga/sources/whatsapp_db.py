@@ -189,7 +189,7 @@ def _contact_names(entry: Entry) -> dict[str, str]:
         return {}
     with open_database(beside) as connection:
         have = columns(connection, "wa_contacts")
-        shown = [name for name in ("display_name", "wa_name") if name in have] or ["jid"]
+        shown: list[str] = [name for name in ("display_name", "wa_name") if name in have] or ["jid"]
         return {
             row[0]: row[1]
             for row in connection.execute(f"SELECT jid, coalesce({', '.join([*shown, 'NULL'])}) FROM wa_contacts")  # noqa: S608

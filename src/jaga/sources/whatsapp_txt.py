@@ -27,6 +27,7 @@ from jaga.records import (
     Attachment,
     AttachmentKind,
     Conversation,
+    ConversationKind,
     Message,
     MessageKind,
     Problem,
@@ -68,7 +69,7 @@ _KIND_BY_SUFFIX: dict[str, AttachmentKind] = {
     "opus": "voice",
     "webp": "sticker",
     "vcf": "contact",
-}  # type: ignore[dict-item]
+}
 _ATTACHED_IOS = re.compile(r"^<[^<>]{0,40}?([^<>:：/\\]{1,200}\.\w{2,5})[^<>.\w]{0,3}[^<>.]{0,30}>")
 _ATTACHED_ANDROID = re.compile(r"^([^\n/\\<>:]{1,200}\.\w{2,5}) \([^()\n]{2,60}\)$", re.MULTILINE)
 _ONLY_ANGLES = re.compile(r"^<[^<>\n]{3,80}>$")
@@ -114,18 +115,16 @@ _DELETED_STARTS = frozenset(
     )
 )
 _EDIT_WORDS = re.compile(r"edit|diedit|disunting|编辑|編輯|திருத்த|bearbeitet|modifi|تعديل", re.IGNORECASE)
-_OMITTED_IOS: tuple[tuple[re.Pattern[str], AttachmentKind], ...] = tuple(
-    (re.compile(pattern, re.IGNORECASE), kind)
-    for pattern, kind in (
-        (r"^(?:image|imej|gambar|图像|圖像|圖片|படம்)\b.{0,24}$", "image"),
-        (r"^(?:video note|video|视频|影片|காணொளி|வீடியோ)\b.{0,24}$", "video"),
-        (r"^(?:audio|voice message|音频|音訊|ஆடியோ)\b.{0,24}$", "voice"),
-        (r"^(?:sticker|pelekat|stiker|贴图|貼圖|ஸ்டிக்கர்).{0,24}$", "sticker"),
-        (r"^gif\b.{0,24}$", "image"),
-        (r"^(?:document|dokumen|文档|文件|ஆவணம்)\b.{0,24}$", "document"),
-        (r"^(?:contact card|kad kenalan|kartu kontak|联系人名片|聯絡人名片|தொடர்பு அட்டை)\b.{0,24}$", "contact"),
-    )
+_OMITTED: tuple[tuple[str, AttachmentKind], ...] = (
+    (r"^(?:image|imej|gambar|图像|圖像|圖片|படம்)\b.{0,24}$", "image"),
+    (r"^(?:video note|video|视频|影片|காணொளி|வீடியோ)\b.{0,24}$", "video"),
+    (r"^(?:audio|voice message|音频|音訊|ஆடியோ)\b.{0,24}$", "voice"),
+    (r"^(?:sticker|pelekat|stiker|贴图|貼圖|ஸ்டிக்கர்).{0,24}$", "sticker"),
+    (r"^gif\b.{0,24}$", "image"),
+    (r"^(?:document|dokumen|文档|文件|ஆவணம்)\b.{0,24}$", "document"),
+    (r"^(?:contact card|kad kenalan|kartu kontak|联系人名片|聯絡人名片|தொடர்பு அட்டை)\b.{0,24}$", "contact"),
 )
+_OMITTED_IOS = tuple((re.compile(pattern, re.IGNORECASE), kind) for pattern, kind in _OMITTED)
 _CALL = re.compile(
     r"^(?:missed |voice call|video call|panggilan |未接|语音通话|視訊通話|视频通话|語音通話|தவறிய|குரல் அழைப்பு|வீடியோ அழைப்பு)",
     re.IGNORECASE,
@@ -170,7 +169,7 @@ class WhatsAppText:
         )
         title = _title(entry, survey.title)
         people = survey.people()
-        kind = "direct" if len(people) <= 2 else "group"
+        kind: ConversationKind = "direct" if len(people) <= 2 else "group"
         owner = None
         if kind == "direct":
             other = next((name for name in people if title is not None and _same(name, title)), None)

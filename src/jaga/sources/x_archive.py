@@ -58,7 +58,7 @@ class XArchive:
                     )
         elif what in _PEOPLE:
             for _, item in elements(entry, "item", skip_to=b"["):
-                person = next(iter(item.values()), {}) if isinstance(item, dict) else {}
+                person: Any = next(iter(item.values()), {}) if isinstance(item, dict) else {}
                 if isinstance(person, dict) and person.get("accountId"):
                     yield Account(id=str(person["accountId"]), platform="x", relation=_PEOPLE[what])
         elif what in _TWEETS:
