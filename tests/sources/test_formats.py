@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -110,6 +112,71 @@ CASES: list[tuple[str, str, str, str]] = [
      ('<html><head><title>Ray</title></head><body><div class="pam _3-95 _2ph- _a6-g uiBoxWhite noborder"><h2 class="_3-95 _2pim _a6-h _a6-i">Ray</h2>'
      '<div class="_3-95 _a6-p"><div><div></div><div>café ❤</div></div></div><div class="_3-94 _a6-o">Feb 13, 2024 9:05 pm</div></div></body></html>'), "Ray"),
 ]  # fmt: skip
+
+
+S = MS // 1000
+CASES += [
+    ("sms_xml", "sms.xml",
+     f"<?xml version='1.0' encoding='UTF-8'?><smses count='1'><sms address='+60' date='{MS}' type='1' body='caf&#233; ❤' contact_name='Ray'/></smses>", "+60"),
+    ("signal_export", "main.jsonl",
+     "\n".join(json.dumps(line) for line in (
+         {"version": "1", "backupTimeMs": str(MS)},
+         {"recipient": {"id": "1", "self": {}}},
+         {"recipient": {"id": "2", "contact": {"profileGivenName": "Ray"}}},
+         {"chat": {"id": "9", "recipientId": "2"}},
+         {"chatItem": {"chatId": "9", "authorId": "2", "dateSent": str(MS), "incoming": {}, "standardMessage": {"text": {"body": "café ❤"}}}},
+     )), "2"),
+    ("google_chat", "messages.json",
+     json.dumps({"messages": [{"creator": {"name": "Ray", "email": "ray@example.org"}, "created_date": "Tuesday, February 13, 2024 at 1:05:33\u202fPM UTC",
+                               "text": "café ❤", "topic_id": "t", "message_id": "m"}]}), "ray@example.org"),
+    ("line_txt", "line.txt", "[LINE] Chat history with Ray\nSaved on: 2024/02/14 10:00\n\n2024/02/13(Tue)\n21:05\tRay\tcafé ❤\n", "Ray"),
+    ("kakaotalk_txt", "kakao.txt", "Talk with Ray\n\nFebruary 13, 2024, 9:05 PM, Ray : café ❤\n", "Ray"),
+    ("youtube_comments", "comments.csv", 'Comment ID,Channel ID,Comment Create Timestamp,Comment Text\n1,2,2024-02-13T13:05:33+00:00,"{""text"":""café ❤""}"\n', "me"),
+    ("wechat_json", "w.json", json.dumps({"session": {"wxid": "ray"}, "messages": [{"createTime": S, "localType": 1, "content": "café ❤", "isSend": 0, "senderUsername": "ray"}]}), "ray"),
+    ("csv", "n.csv", "time;author;text;conversation\n2024-02-13T21:05:33+08:00;ray;café ❤;c\n", "ray"),
+    ("mbox", "mail.mbox", "From x@y Tue Feb 13 13:05:33 2024\nFrom: Ray <ray@example.org>\nTo: a@example.org\nDate: Tue, 13 Feb 2024 21:05:33 +0800\n"
+     "Message-ID: <1@x>\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\ncafé ❤\n", "ray@example.org"),
+]  # fmt: skip
+
+
+def test_apple_messages_with_text_only_in_the_typed_stream(tmp_path: Path) -> None:
+    path = tmp_path / "chat.db"
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.executescript(
+            "CREATE TABLE handle(id TEXT); CREATE TABLE chat(chat_identifier TEXT, display_name TEXT, style INT);"
+            "CREATE TABLE chat_message_join(chat_id INT, message_id INT);"
+            "CREATE TABLE message(guid TEXT, text TEXT, attributedBody BLOB, handle_id INT, date INT, is_from_me INT);"
+            "INSERT INTO handle VALUES('+60'); INSERT INTO chat VALUES('+60', NULL, 45); INSERT INTO chat_message_join VALUES(1, 1);"
+        )
+        said = "café ❤".encode()
+        body = b"streamtyped NSString\x01\x94\x84\x01+" + bytes([len(said)]) + said + b"\x86"
+        db.execute("INSERT INTO message VALUES('G', NULL, ?, 1, ?, 0)", (body, (S - 978_307_200) * 10**9))
+        db.commit()
+    before = path.read_bytes()
+    (message,) = [record for record in read_path(path, CONTEXT) if isinstance(record, Message)]
+    assert (message.author, message.text, message.sent_at, message.source_id) == ("+60", "café ❤", AT, "G")
+    assert path.read_bytes() == before
+
+
+def test_whatsapp_android_database(tmp_path: Path) -> None:
+    path = tmp_path / "renamed.bin"
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.executescript(
+            "CREATE TABLE jid(_id INTEGER PRIMARY KEY, raw_string TEXT); CREATE TABLE chat(_id INTEGER PRIMARY KEY, jid_row_id INT, subject TEXT);"
+            "CREATE TABLE message(_id INTEGER PRIMARY KEY, chat_row_id INT, from_me INT, key_id TEXT, sender_jid_row_id INT, timestamp INT, text_data TEXT,"
+            " message_type INT); INSERT INTO jid VALUES(1, '6011@s.whatsapp.net'); INSERT INTO chat VALUES(1, 1, NULL);"
+        )
+        db.execute("INSERT INTO message VALUES(1, 1, 0, 'K', 0, ?, 'café ❤', 0)", (MS,))
+        db.commit()
+    (message,) = [record for record in read_path(path, CONTEXT) if isinstance(record, Message)]
+    assert (message.author, message.text, message.sent_at) == ("6011@s.whatsapp.net", "café ❤", AT)
+
+
+def test_an_entity_bomb_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "sms.xml"
+    path.write_text('<?xml version="1.0"?><!DOCTYPE s [<!ENTITY a "aaaa">]><smses count="1"><sms body="&a;"/></smses>')
+    records = list(read_path(path, CONTEXT))
+    assert any("entities" in getattr(record, "what", "") for record in records)
 
 
 @pytest.mark.parametrize(("source", "name", "text", "author"), CASES, ids=[f"{case[0]}:{case[1]}" for case in CASES])

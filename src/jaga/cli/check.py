@@ -127,7 +127,7 @@ def _wrong(text: str) -> NoReturn:
     raise typer.Exit(Exit.USAGE)
 
 
-def _context(name: str | None):
+def _context(name: str | None) -> Context:
     """The zone asked for, else the machine's."""
     from jaga.sources import Context, local_zone_name, zone_of
 

@@ -27,7 +27,11 @@ class GoogleChat:
     order = 50
 
     def recognises(self, entry: Entry) -> bool:
-        return top_keys(entry).get("messages") == "[" and b'"creator"' in entry.head and (b'"created_date"' in entry.head or b'"topic_id"' in entry.head)
+        return (
+            top_keys(entry).get("messages") == "["
+            and b'"creator"' in entry.head
+            and (b'"created_date"' in entry.head or b'"topic_id"' in entry.head)
+        )
 
     def units(self, entries: Sequence[Entry]) -> list[list[Entry]]:
         return own_units(entries)
@@ -60,9 +64,14 @@ class GoogleChat:
             deleted = "deleted_date" in raw
             at = parse_written(str(raw.get("created_date") or raw.get("deleted_date") or ""))
             if at is None or not author:
-                yield Problem(where=f"{entry.display}: {where}", what="has no time Jaga can read, or no author: left out")
+                yield Problem(
+                    where=f"{entry.display}: {where}", what="has no time Jaga can read, or no author: left out"
+                )
                 continue
-            attachments = tuple(Attachment(kind="other", name=one.get("original_name"), path=one.get("export_name")) for one in raw.get("attached_files") or ())
+            attachments = tuple(
+                Attachment(kind="other", name=one.get("original_name"), path=one.get("export_name"))
+                for one in raw.get("attached_files") or ()
+            )
             text = str(raw.get("text") or "")
             if creator.get("name"):
                 yield Account(id=author, platform="google_chat", name=creator["name"])

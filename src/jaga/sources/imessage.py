@@ -30,7 +30,9 @@ class IMessage:
     order = 40
 
     def recognises(self, entry: Entry) -> bool:
-        return has_tables(entry, message={"guid", "text", "handle_id", "date", "is_from_me"}, handle={"id"}, chat={"chat_identifier"})
+        return has_tables(
+            entry, message={"guid", "text", "handle_id", "date", "is_from_me"}, handle={"id"}, chat={"chat_identifier"}
+        )
 
     def units(self, entries: Sequence[Entry]) -> list[list[Entry]]:
         return own_units(entries)
@@ -59,7 +61,9 @@ class IMessage:
                 sent_at = _time(row["at"])
                 chat = row["chat"] or row["handle"]
                 if sent_at is None or chat is None:
-                    yield Problem(where=f"{entry.display}: row {row['row']}", what="has no chat or no valid time: left out")
+                    yield Problem(
+                        where=f"{entry.display}: row {row['row']}", what="has no chat or no valid time: left out"
+                    )
                     continue
                 author = OWNER if row["mine"] else (row["handle"] or chat)
                 if chat not in seen:

@@ -19,7 +19,9 @@ from jaga.sources._tree import Entry
 
 __all__ = ["LineText"]
 
-_DAY = re.compile(r"^(?:\w{2,4}\.?, )?(\d{4})[./年](\d{1,2})[./月](\d{1,2})日?\.?\s?(?:\(?\w+\)?)?$|^(?:\w{2,4}\.?, )(\d{1,2})/(\d{1,2})/(\d{4})$")
+_DAY = re.compile(
+    r"^(?:\w{2,4}\.?, )?(\d{4})[./年](\d{1,2})[./月](\d{1,2})日?\.?\s?(?:\(?\w+\)?)?$|^(?:\w{2,4}\.?, )(\d{1,2})/(\d{1,2})/(\d{4})$"
+)
 _SAID = re.compile(r"^(上午|下午|午前|午後|오전|오후)?\s?(\d{1,2}):(\d{2})\s?([AaPp][Mm])?\t([^\t]*)\t(.*)$", re.DOTALL)
 _TITLE = re.compile(r"^\[LINE\] ?(?:Chat history (?:with|in) |与)?(.+?)(?:(?:と)?のトーク履歴|的聊天记录|的聊天記錄)?$")
 _EVENTS = re.compile(r"^\[[^\]]{2,20}\]$")
@@ -92,13 +94,28 @@ class LineText:
                     sent_at=context.utc(datetime(day.year, day.month, day.day, hour, int(match[3]))),
                     text=text,
                     platform="line",
-                    kind="system" if not author else "media" if _EVENTS.match(text) else "call" if text.startswith("☎") else "text",
+                    kind="system"
+                    if not author
+                    else "media"
+                    if _EVENTS.match(text)
+                    else "call"
+                    if text.startswith("☎")
+                    else "text",
                     where=f"line {number}",
                 )
             )
         kind = "direct" if len(people) <= 2 else "group"
-        identifier = digest("line", *sorted(people)) if kind == "direct" else digest("line", title or "\0".join(sorted(people)))
-        yield Conversation(id=identifier, platform="line", kind="direct" if kind == "direct" else "group", title=title, participants=tuple(people), clock=context.assumed_clock(precision_s=60))
+        identifier = (
+            digest("line", *sorted(people)) if kind == "direct" else digest("line", title or "\0".join(sorted(people)))
+        )
+        yield Conversation(
+            id=identifier,
+            platform="line",
+            kind="direct" if kind == "direct" else "group",
+            title=title,
+            participants=tuple(people),
+            clock=context.assumed_clock(precision_s=60),
+        )
         owner = next((name for name in people if name != title), None) if len(people) == 2 and title in people else None
         for name in people:
             yield Account(id=name, platform="line", name=name, relation="owner" if name == owner else "participant")

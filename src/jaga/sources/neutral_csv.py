@@ -63,12 +63,21 @@ class NeutralCsv:
                         sent_at = at.astimezone(timezone.utc) if at.tzinfo else context.utc(at)
                         conversation, author, said = values["conversation"], values["author"], values["text"]
                     except (KeyError, ValueError, OverflowError) as error:
-                        yield Problem(where=f"{entry.display}: {where}", what=f"is not a message of this format: {error}")
+                        yield Problem(
+                            where=f"{entry.display}: {where}", what=f"is not a message of this format: {error}"
+                        )
                         continue
                     local += at.tzinfo is None
                     platform = platforms.setdefault(conversation, values.get("platform") or "unknown")
                     people.setdefault(conversation, {})[author] = None
-                    yield Message(conversation=conversation, author=author, sent_at=sent_at, text=said, platform=platform, where=where)
+                    yield Message(
+                        conversation=conversation,
+                        author=author,
+                        sent_at=sent_at,
+                        text=said,
+                        platform=platform,
+                        where=where,
+                    )
             except csv.Error as error:
                 raise UnreadableInput(f"breaks off at line {reader.line_num}: {error}", where=entry.display) from error
         for conversation, authors in people.items():
@@ -80,4 +89,9 @@ class NeutralCsv:
                 clock=Clock(zone="stated per message" if not local else context.zone_name, zone_known=not local),
             )
         if local:
-            yield Problem(where=entry.display, what=f"{local} times state no zone: read as {context.zone_name} (--zone changes that)", note=True, skipped=0)
+            yield Problem(
+                where=entry.display,
+                what=f"{local} times state no zone: read as {context.zone_name} (--zone changes that)",
+                note=True,
+                skipped=0,
+            )

@@ -11,7 +11,18 @@ from typing import Any
 
 import msgspec
 
-from jaga.records import Account, Attachment, AttachmentKind, Clock, Conversation, Message, MessageKind, Problem, Record, digest
+from jaga.records import (
+    Account,
+    Attachment,
+    AttachmentKind,
+    Clock,
+    Conversation,
+    Message,
+    MessageKind,
+    Problem,
+    Record,
+    digest,
+)
 from jaga.sources._base import Context, from_unix_ms, own_units
 from jaga.sources._lines import bounded_lines
 from jaga.sources._tree import Entry
@@ -31,7 +42,11 @@ class SignalExport:
 
     def recognises(self, entry: Entry) -> bool:
         head = entry.head
-        return head.lstrip().startswith(b"{") and b'"backupTimeMs"' in head[:4096] and (b'"recipient"' in head or b'"account"' in head or b'"chat"' in head)
+        return (
+            head.lstrip().startswith(b"{")
+            and b'"backupTimeMs"' in head[:4096]
+            and (b'"recipient"' in head or b'"account"' in head or b'"chat"' in head)
+        )
 
     def units(self, entries: Sequence[Entry]) -> list[list[Entry]]:
         return own_units(entries)
@@ -52,7 +67,9 @@ class SignalExport:
                     if cut or not isinstance(frame, dict):
                         raise ValueError("not a frame")
                 except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError) as error:
-                    yield Problem(where=f"{entry.display}: line {number}", what=f"is not a frame of a Signal export: {error}")
+                    yield Problem(
+                        where=f"{entry.display}: line {number}", what=f"is not a frame of a Signal export: {error}"
+                    )
                     continue
                 if isinstance(frame.get("recipient"), dict):
                     person = frame["recipient"]
@@ -63,7 +80,12 @@ class SignalExport:
                     if "self" in person:
                         owner = identifier
                     if "group" not in person:
-                        yield Account(id=identifier, platform="signal", name=names[identifier], relation="owner" if identifier == owner else "participant")
+                        yield Account(
+                            id=identifier,
+                            platform="signal",
+                            name=names[identifier],
+                            relation="owner" if identifier == owner else "participant",
+                        )
                 elif isinstance(frame.get("chat"), dict):
                     chat = frame["chat"]
                     other = str(chat.get("recipientId"))
@@ -85,7 +107,9 @@ class SignalExport:
                         yield Problem(where=f"{entry.display}: line {number}", what="has no valid time: left out")
                     else:
                         yield message
-        yield Problem(where=entry.display, what="Signal leaves disappearing messages out of its export", note=True, skipped=0)
+        yield Problem(
+            where=entry.display, what="Signal leaves disappearing messages out of its export", note=True, skipped=0
+        )
 
 
 def _name(person: dict[str, Any]) -> str:
@@ -93,7 +117,9 @@ def _name(person: dict[str, Any]) -> str:
     parts = [contact.get(key) for key in ("profileGivenName", "profileFamilyName") if contact.get(key)]
     group = ((person.get("group") or {}).get("snapshot") or {}).get("title") or {}
     title = group.get("title") if isinstance(group, dict) else None
-    return " ".join(parts) or contact.get("systemGivenName") or str(contact.get("e164") or title or f"#{person.get('id')}")
+    return (
+        " ".join(parts) or contact.get("systemGivenName") or str(contact.get("e164") or title or f"#{person.get('id')}")
+    )
 
 
 def _message(item: dict[str, Any], conversation: str, where: str) -> Message | None:

@@ -126,11 +126,27 @@ class _Reader:
     def _where(self) -> str:
         return f"line {self._parser.CurrentLineNumber}"
 
-    def _add(self, people: tuple[str, ...], mine: bool, author: str, fields: dict[str, Any], text: str, attachments: tuple[Attachment, ...]) -> None:
+    def _add(
+        self,
+        people: tuple[str, ...],
+        mine: bool,
+        author: str,
+        fields: dict[str, Any],
+        text: str,
+        attachments: tuple[Attachment, ...],
+    ) -> None:
         stamp = str(fields.get("date", ""))
         sent_at = from_unix_ms(int(stamp)) if stamp.isdigit() else None
         if sent_at is None or not people:
-            self._found.append((Problem(where=f"{self._entry.display}: {self._where()}", what="has no valid time or address: left out"), (), None))
+            self._found.append(
+                (
+                    Problem(
+                        where=f"{self._entry.display}: {self._where()}", what="has no valid time or address: left out"
+                    ),
+                    (),
+                    None,
+                )
+            )
             return
         message = Message(
             conversation=digest("sms", *sorted(people)),
@@ -165,7 +181,9 @@ class _Reader:
                 if part["text"] not in (None, "null"):
                     texts.append(part["text"])
             elif mime != "application/smil":
-                kind: AttachmentKind = next((kind for kind in ("image", "video", "audio") if mime.startswith(kind)), "document")  # type: ignore[assignment]
+                kind: AttachmentKind = next(
+                    (kind for kind in ("image", "video", "audio") if mime.startswith(kind)), "document"
+                )  # type: ignore[assignment]
                 name = next((part[key] for key in ("fn", "cl", "name") if part[key] not in (None, "null")), None)
                 attachments.append(Attachment(kind=kind, name=name, mime=mime))
         self._add(people, mms.get("msg_box") == "2", author, mms, "\n".join(texts), tuple(attachments))
