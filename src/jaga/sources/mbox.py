@@ -14,7 +14,6 @@ from email import policy
 from email.message import EmailMessage
 from email.parser import BytesParser
 from email.utils import getaddresses, parsedate_to_datetime
-from typing import cast
 
 from jaga.records import Account, Attachment, AttachmentKind, Clock, Conversation, Message, Problem, Record, digest
 from jaga.sources._base import Context, own_units
@@ -57,7 +56,7 @@ class Mbox:
         senders: Counter[str] = Counter()
         for number, raw in _mails(entry):
             try:
-                mail = cast(EmailMessage, BytesParser(policy=policy.default).parsebytes(raw))
+                mail = BytesParser(policy=policy.default).parsebytes(raw)
                 sent_at = parsedate_to_datetime(str(mail["Date"]))
                 sent_at = (
                     sent_at.replace(tzinfo=timezone.utc) if sent_at.tzinfo is None else sent_at.astimezone(timezone.utc)

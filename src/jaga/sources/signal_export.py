@@ -114,7 +114,7 @@ class SignalExport:
 
 def _name(person: dict[str, Any]) -> str:
     contact = person.get("contact") or {}
-    parts = [contact.get(key) for key in ("profileGivenName", "profileFamilyName") if contact.get(key)]
+    parts = [str(contact[key]) for key in ("profileGivenName", "profileFamilyName") if contact.get(key)]
     group = ((person.get("group") or {}).get("snapshot") or {}).get("title") or {}
     title = group.get("title") if isinstance(group, dict) else None
     return (
@@ -132,7 +132,7 @@ def _message(item: dict[str, Any], conversation: str, where: str) -> Message | N
     attachments = []
     for one in standard.get("attachments") or ():
         mime = str((one.get("pointer") or {}).get("contentType") or "") if isinstance(one, dict) else ""
-        kind: AttachmentKind = next((kind for kind in ("image", "video", "audio") if mime.startswith(kind)), "document")  # type: ignore[assignment]
+        kind: AttachmentKind = next((kind for kind in ("image", "video", "audio") if mime.startswith(kind)), "document")
         if isinstance(one, dict) and one.get("flag") == "VOICE_MESSAGE":
             kind = "voice"
         attachments.append(Attachment(kind=kind, mime=mime or None))

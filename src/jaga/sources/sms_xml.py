@@ -183,7 +183,7 @@ class _Reader:
             elif mime != "application/smil":
                 kind: AttachmentKind = next(
                     (kind for kind in ("image", "video", "audio") if mime.startswith(kind)), "document"
-                )  # type: ignore[assignment]
+                )
                 name = next((part[key] for key in ("fn", "cl", "name") if part[key] not in (None, "null")), None)
                 attachments.append(Attachment(kind=kind, name=name, mime=mime))
         self._add(people, mms.get("msg_box") == "2", author, mms, "\n".join(texts), tuple(attachments))

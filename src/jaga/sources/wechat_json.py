@@ -6,6 +6,7 @@ WeChat itself exports no text. `createTime` is seconds since 1970. Learned from 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from jaga.records import Account, Clock, Conversation, Message, Problem, Record, digest
 from jaga.sources._base import Context, from_unix, own_units
@@ -35,7 +36,7 @@ class WeChatJson:
     def read(self, unit: Sequence[Entry], context: Context) -> Iterator[Record]:
         """Yield the conversation and its messages. Raises: UnreadableInput where the file breaks off, OSError."""
         (entry,) = unit
-        session = next((value for _, value in elements(entry, "session")), {})
+        session: Any = next((value for _, value in elements(entry, "session")), {})
         session = session if isinstance(session, dict) else {}
         other = str(session.get("wxid") or "unknown")
         group = (
