@@ -2,7 +2,7 @@
 # make run    check the bundled sample export and print the report
 # make test   everything CI asks: format, lint, types, tests
 .DEFAULT_GOAL := run
-.PHONY: setup run test
+.PHONY: setup run test docs
 PYTHON ?= python3
 PIP := .venv/bin/python -m pip --disable-pip-version-check -q
 
@@ -23,3 +23,6 @@ test: setup
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/pytest -q
+
+docs: setup
+	.venv/bin/mkdocs build --strict -q
