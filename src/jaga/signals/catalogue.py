@@ -90,7 +90,7 @@ class Catalogue(msgspec.Struct, frozen=True):
 
 
 # The pattern dialect is the part that Hyperscan and RE2 share; these would make one of them refuse or differ.
-_OUTSIDE_DIALECT = re.compile(r"\(\?[=!<P]|\\[1-9bBAzZGK]|\((?!\?:)|[*+?}]\?|(?<!\\)[$]|(?<![\\\[])\^")
+_OUTSIDE_DIALECT = re.compile(r"\(\?[=!<P]|\\[1-9bBAzZGK]|\((?!\?:)|(?<!\\)[*+?}]\?|(?<!\\)[$]|(?<![\\\[])\^")
 
 
 _Loaded = TypeVar("_Loaded", bound=msgspec.Struct)
