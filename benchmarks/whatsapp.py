@@ -21,7 +21,33 @@ from jaga.records import Message
 from jaga.sources import Context, read_path, zone_of
 
 CONTEXT = Context(zone=zone_of("+08:00"), zone_name="+08:00")
-WORDS = "ok la jom makan nanti esok sekolah haha bola match done homework math wei camne tu cikgu cakap mana pergi kelas petang ni sure boleh".split()
+WORDS = [
+    "ok",
+    "la",
+    "jom",
+    "makan",
+    "nanti",
+    "esok",
+    "sekolah",
+    "haha",
+    "bola",
+    "match",
+    "done",
+    "homework",
+    "math",
+    "wei",
+    "camne",
+    "tu",
+    "cikgu",
+    "cakap",
+    "mana",
+    "pergi",
+    "kelas",
+    "petang",
+    "ni",
+    "sure",
+    "boleh",
+]
 
 
 def make(path: Path, count: int) -> None:
