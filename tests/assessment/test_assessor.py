@@ -58,3 +58,9 @@ def test_live_and_batch_agree() -> None:
 def test_thousands_of_harmless_messages_do_not_add_up() -> None:
     lines = [("x", f"see you in class {i}") for i in range(3000)] + [("x", "lets meet at the library")]
     assert judge(chat(*lines)).level == "none"
+
+
+def test_the_childs_answers_count_without_knowing_the_conversation() -> None:
+    one = judge(chat(("x", "hi"), ("kid", "im so scared")))
+    assert (one.contact_messages, one.child_messages) == (1, 1)
+    assert {finding.tactic for finding in one.tactics} == {"distress"}

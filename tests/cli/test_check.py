@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -43,3 +44,13 @@ def test_exit_codes_tell_what_happened(tmp_path: Path) -> None:
     (good / "_chat.txt").write_text("13/02/2024, 21:05 - Ali: hi\n", encoding="utf-8")
     assert run(good).returncode == 0
     assert run(good, tmp_path / "absent").returncode == 4
+
+
+def test_a_report_to_a_pipe_is_written_to_it_and_does_not_replace_it(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE, text=True, encoding="utf-8") as reader:
+        run(SAMPLES, "--child", "Aina", "--html", pipe)
+        assert reader.stdout is not None
+        assert "KingRay" in reader.stdout.read()
+    assert pipe.is_fifo()

@@ -17,7 +17,6 @@ __all__ = ["PUBLIC", "Assessor"]
 PUBLIC = "(everyone)"
 # A child's line in a group answers who spoke last, if that was not long ago.
 _ANSWER_WITHIN = timedelta(minutes=15)
-_GLOBAL_IDS = frozenset(("unknown",))
 
 
 class Assessor:
@@ -45,7 +44,7 @@ class Assessor:
         self._model = model or load_model()
         self._detectors = tuple(detectors) if detectors is not None else all_detectors()
         self.relationships: dict[str, Relationship] = {}
-        # In a conversation: who spoke last, and when. And whom each contact addressed by group, to see one approaching many.
+        # In a conversation: who spoke last, and when.
         self._last: dict[str, tuple[str, datetime]] = {}
         self._offsets: dict[int, timedelta] = {}
 
@@ -58,7 +57,7 @@ class Assessor:
         kind = conversation.kind if conversation is not None else "direct"
         if by == "contact":
             contact = message.author
-            if kind != "direct":
+            if kind != "direct" or conversation is None:
                 self._last[message.conversation] = (contact, message.sent_at)
         else:
             answered = self._answered(message, conversation, kind)
@@ -85,14 +84,11 @@ class Assessor:
     def _answered(self, message: Message, conversation: Conversation | None, kind: str) -> str | None:
         if kind == "public":
             return PUBLIC
-        if kind == "direct":
-            if conversation is not None:
-                for person in conversation.participants:
-                    if person not in self._is_child:
-                        return person
-            return self._last.get(message.conversation, (None,))[0] if conversation is None else None
+        if kind == "direct" and conversation is not None:
+            return next((person for person in conversation.participants if person not in self._is_child), None)
         last = self._last.get(message.conversation)
-        if last is None or message.sent_at - last[1] > _ANSWER_WITHIN:
+        # Two people alone: however late, it answers the other one.
+        if last is None or (kind != "direct" and message.sent_at - last[1] > _ANSWER_WITHIN):
             return None
         return last[0]
 

@@ -74,7 +74,6 @@ class Relationship:
         self.level: Level = "none"
         self.onset: Onset | None = None
         self.is_request = False
-        self.approaches = 0
         self._model = model
         self._tactics: dict[str, _Tactic] = {}
         self._days: dict[int, list[float]] = {}
@@ -176,8 +175,6 @@ class Relationship:
                 found["one_sided"] = min(1.0, max(0.0, (share - 0.55) / 0.35))
             if self.is_request:
                 found["request"] = 1.0
-            if self.approaches >= 3:
-                found["approaches_many"] = min(1.0, self.approaches / 8)
         heard = sum(min(1.0, found.get(name, 0.0) / 0.5) for name in _CONTACT)
         found["diversity"] = max(0.0, heard - 1.0)
         return found

@@ -12,14 +12,15 @@ from markupsafe import Markup
 from jaga import __version__
 from jaga.assessment import Assessment
 from jaga.cli._words import (
+    author_words,
     cannot_judge,
     contact_words,
-    group_words,
     level_words,
     next_steps,
     owner_words,
     risk_words,
     stage_words,
+    strongest,
     when,
     why,
 )
@@ -56,34 +57,25 @@ def write_html(path: Path, checked: Checked, guidance: Guidance, say: Words, age
         helplines=guidance.helplines,
         keep=guidance.keep.steps if guidance.keep else (),
     )
+    if path.exists() and not path.is_file():
+        # A pipe or a device is written to; put in its place, the report would destroy it.
+        path.write_text(page, encoding="utf-8")
+        return
     part = path.with_name(path.name + ".part")
-    part.write_text(page, encoding="utf-8")
-    part.replace(path)
+    try:
+        part.write_text(page, encoding="utf-8")
+        part.replace(path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def _card(one: Assessment, checked: Checked, guidance: Guidance, say: Words, age: int | None) -> dict[str, Any]:
     zone = zone_of(checked.zone_name)
-    lines: dict[str, dict[str, Any]] = {}
-    for finding in one.tactics:
-        if finding.tactic == "protective":
-            continue
-        for piece in finding.evidence:
-            line = lines.setdefault(
-                piece.message,
-                {
-                    "at": piece.sent_at,
-                    "when": when(piece.sent_at, zone),
-                    "who": say("child") if piece.author == one.child else contact_words(say, one),
-                    "text": piece.text,
-                    "why": [],
-                    "added": 0.0,
-                },
-            )
-            reason = group_words(say, finding.tactic, piece.group)
-            if reason not in line["why"]:
-                line["why"].append(reason)
-            line["added"] += piece.added
-    strongest = sorted(lines.values(), key=lambda line: -line["added"])[:10]
+    evidence = [
+        {"when": when(piece.sent_at, zone), "who": author_words(say, one, piece), "text": piece.text, "why": reasons}
+        for piece, reasons in strongest(say, one, 10)
+    ]
     weeks = _weeks(one)
     return {
         "contact": contact_words(say, one),
@@ -95,7 +87,7 @@ def _card(one: Assessment, checked: Checked, guidance: Guidance, say: Words, age
         "platforms": ", ".join(one.platforms),
         "messages": one.messages,
         "why": why(say, one),
-        "evidence": sorted(strongest, key=lambda line: line["at"]),
+        "evidence": evidence,
         "steps": next_steps(say, guidance, one, age),
         "talk": {say(text) for text in guidance.talk.values()},
         "law": guidance.laws.get(one.risk_type or "") if one.level in ("concern", "urgent") else None,

@@ -11,16 +11,17 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from jaga.assessment import Assessment, Day, Evidence
+from jaga.assessment import Assessment, Day
 from jaga.cli._words import (
+    author_words,
     cannot_judge,
     contact_words,
-    group_words,
     level_words,
     next_steps,
     owner_words,
     risk_words,
     stage_words,
+    strongest,
     when,
     why,
 )
@@ -231,23 +232,12 @@ def _evidence(one: Assessment, say: Words, checked: Checked) -> Table:
     table = Table.grid(padding=(0, 1))
     table.add_column(no_wrap=True)
     table.add_column(ratio=1)
-    pieces: dict[str, Evidence] = {}
-    reasons: dict[str, dict[str, None]] = {}
-    added: dict[str, float] = {}
-    for finding in one.tactics:
-        if finding.tactic == "protective":
-            continue
-        for piece in finding.evidence:
-            pieces.setdefault(piece.message, piece)
-            reasons.setdefault(piece.message, {})[group_words(say, finding.tactic, piece.group)] = None
-            added[piece.message] = added.get(piece.message, 0.0) + piece.added
-    strongest = sorted(pieces.values(), key=lambda piece: -added[piece.message])[:_SHOWN]
-    for piece in sorted(strongest, key=lambda piece: piece.sent_at):
-        who = say("child") if piece.author == one.child else contact_words(say, one)
+    for piece, reasons in strongest(say, one, _SHOWN):
+        who = author_words(say, one, piece)
         body = Text()
         body.append(f"{who}: ", style="bold")
         body.append(piece.text.replace("\n", " ")[:300])
-        body.append(f"\n  ↳ {say('; ').join(reasons[piece.message])}", style="dim italic")
+        body.append(f"\n  ↳ {say('; ').join(reasons)}", style="dim italic")
         table.add_row(Text(when(piece.sent_at, zone), style="dim"), body)
     return table
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, tzinfo
 
-from jaga.assessment import PUBLIC, Assessment, TacticFinding
+from jaga.assessment import PUBLIC, Assessment, Evidence, TacticFinding
 from jaga.family import Checked
 from jaga.guidance import Guidance
 from jaga.guidance import next_steps as _steps
@@ -13,6 +13,7 @@ from jaga.words import Words
 
 __all__ = [
     "attachment_words",
+    "author_words",
     "cannot_judge",
     "contact_words",
     "group_words",
@@ -21,6 +22,7 @@ __all__ = [
     "owner_words",
     "risk_words",
     "stage_words",
+    "strongest",
     "tactic_words",
     "when",
     "why",
@@ -158,3 +160,23 @@ def owner_words(say: Words, checked: Checked) -> str:
         "unclear": say("Jaga cannot tell who is the child; taken: {name}. Say --child NAME to be sure.", name=name),
         "nobody": say("Nobody wrote anything in it."),
     }[checked.owner.how]
+
+
+def strongest(say: Words, one: Assessment, limit: int) -> list[tuple[Evidence, list[str]]]:
+    """The messages that added most, in time order, each once with every reason it was heard for."""
+    pieces: dict[str, Evidence] = {}
+    reasons: dict[str, dict[str, None]] = {}
+    added: dict[str, float] = {}
+    for finding in one.tactics:
+        if finding.tactic == "protective":
+            continue
+        for piece in finding.evidence:
+            pieces.setdefault(piece.message, piece)
+            reasons.setdefault(piece.message, {})[group_words(say, finding.tactic, piece.group)] = None
+            added[piece.message] = added.get(piece.message, 0.0) + piece.added
+    most = sorted(pieces.values(), key=lambda piece: -added[piece.message])[:limit]
+    return [(piece, list(reasons[piece.message])) for piece in sorted(most, key=lambda piece: piece.sent_at)]
+
+
+def author_words(say: Words, one: Assessment, piece: Evidence) -> str:
+    return say("child") if piece.author == one.child else contact_words(say, one)

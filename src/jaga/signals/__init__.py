@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import functools
-from importlib.metadata import entry_points
 
-from jaga.errors import CatalogueError
+from jaga.plugins import load_plugins
 from jaga.signals._base import Actor, Detector, Signal
 
 __all__ = ["Actor", "Detector", "Signal", "all_detectors"]
@@ -17,12 +16,5 @@ def all_detectors() -> tuple[Detector, ...]:
 
     Raises: CatalogueError, if two have one name or one lacks a part of the interface.
     """
-    found: dict[str, Detector] = {}
-    for point in entry_points(group="jaga.signals"):
-        detector = point.load()()
-        if not isinstance(detector, Detector):
-            raise CatalogueError("is not a jaga detector", where=point.value, remedy="see docs/add-a-tactic.md")
-        if detector.name in found:
-            raise CatalogueError(f"a second detector named {detector.name!r}", where=point.value)
-        found[detector.name] = detector
+    found: dict[str, Detector] = load_plugins("jaga.signals", Detector, "docs/add-a-tactic.md")
     return tuple(found[name] for name in sorted(found))

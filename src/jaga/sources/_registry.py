@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import functools
-from importlib.metadata import entry_points
 
-from jaga.errors import CatalogueError
+from jaga.plugins import load_plugins
 from jaga.sources._base import Source
 
 __all__ = ["all_sources"]
@@ -17,12 +16,5 @@ def all_sources() -> tuple[Source, ...]:
 
     Raises: CatalogueError, if two have one name or one lacks a part of the interface.
     """
-    found: dict[str, Source] = {}
-    for point in entry_points(group="jaga.sources"):
-        source = point.load()()
-        if not isinstance(source, Source):
-            raise CatalogueError("is not a jaga source", where=point.value, remedy="see docs/add-a-source.md")
-        if source.name in found:
-            raise CatalogueError(f"a second source named {source.name!r}", where=point.value)
-        found[source.name] = source
+    found: dict[str, Source] = load_plugins("jaga.sources", Source, "docs/add-a-source.md")
     return tuple(sorted(found.values(), key=lambda source: (source.order, source.name)))

@@ -125,8 +125,7 @@ class TelegramJson:
 def _walk(entry: Entry) -> Iterator[tuple[str, dict[str, Any], dict[str, Any] | None]]:
     """Yield (place, chat header, message), a chat's header alone (message None) before its first message.
 
-    One pass: the header's fields stand before `messages` in what Telegram writes. Where another program moved them behind, a
-    second look at the file brings them first.
+    Two passes: the first collects the chats' headers, since another program may have moved them behind `messages`.
     """
     headers = _headers(entry)
     if headers.owner is not None:
