@@ -11,7 +11,31 @@ import time
 import hyperscan
 import re2
 
-WORDS = ["jangan", "bagi", "tahu", "mak", "ayah", "rahsia", "kita", "delete", "chat", "hantar", "gambar", "jumpa", "rumah", "duit", "telegram", "pandai", "abang", "sekolah", "umur", "malam", "kelas", "bola", "game"]
+WORDS = [
+    "jangan",
+    "bagi",
+    "tahu",
+    "mak",
+    "ayah",
+    "rahsia",
+    "kita",
+    "delete",
+    "chat",
+    "hantar",
+    "gambar",
+    "jumpa",
+    "rumah",
+    "duit",
+    "telegram",
+    "pandai",
+    "abang",
+    "sekolah",
+    "umur",
+    "malam",
+    "kelas",
+    "bola",
+    "game",
+]
 
 
 def made_up() -> tuple[list[str], list[str]]:

@@ -10,6 +10,7 @@ import typer
 from jaga import __version__
 from jaga.cli._exits import Exit
 from jaga.cli.check import check
+from jaga.cli.evaluate import evaluate
 
 __all__ = ["app", "main"]
 
@@ -22,6 +23,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command()(check)
+app.command()(evaluate)
 
 
 @app.callback(invoke_without_command=True)
@@ -34,11 +36,14 @@ def _root(
 
 
 def main() -> None:
-    """The console script. A broken pipe or Ctrl-C ends quietly; Jaga's own errors print one line and exit 2."""
-    from jaga.errors import JagaError
+    """The console script. A broken pipe or Ctrl-C ends quietly; Jaga's own errors print one line and exit 2, or 3 if an input is at fault."""
+    from jaga.errors import JagaError, UnreadableInput
 
     try:
         app()
+    except UnreadableInput as error:
+        print(f"jaga: {error}", file=sys.stderr)
+        raise SystemExit(Exit.NOTHING_READ) from None
     except JagaError as error:
         print(f"jaga: {error}", file=sys.stderr)
         raise SystemExit(Exit.USAGE) from None
