@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
-from jaga.assessment import Assessment, Assessor
-from jaga.records import Message
+from jaga.assessment import Assessment, Assessor, load_model
+from jaga.assessment._relationship import Relationship
+from jaga.records import Clock, Conversation, Message
+from jaga.signals import Signal
 
 ZONE = timezone(timedelta(hours=8))
 START = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
@@ -64,3 +66,48 @@ def test_the_childs_answers_count_without_knowing_the_conversation() -> None:
     one = judge(chat(("x", "hi"), ("kid", "im so scared")))
     assert (one.contact_messages, one.child_messages) == (1, 1)
     assert {finding.tactic for finding in one.tactics} == {"distress"}
+
+
+def paced(per_day: list[int]) -> Relationship:
+    one = Relationship("kid", "x", None, load_model())
+    for day, count in enumerate(per_day):
+        for number in range(count):
+            at = START + timedelta(days=day, minutes=number)
+            message = Message(conversation="c", author="x", sent_at=at, text="", platform="test")
+            signals = [] if number or day + 1 < len(per_day) else [signal(message)]
+            one.observe(message, "contact", signals, at.toordinal(), 12)
+    return one
+
+
+def signal(message: Message) -> Signal:
+    return Signal(
+        tactic="flattery", group="praise", by="contact", strength=0.5, messages=(message.id,), detector="test"
+    )
+
+
+def test_a_steady_pace_is_no_acceleration_and_a_rush_is() -> None:
+    assert paced([10] * 30).features()["acceleration"] < 1e-9
+    assert paced([2] * 20 + [40, 40]).features()["acceleration"] > 0.5
+    # Two days say nothing about pace.
+    assert paced([1, 40]).features()["acceleration"] == 0.0
+
+
+def test_messages_in_a_row_without_answer_count() -> None:
+    assert "streak" not in paced([3]).features()
+    assert paced([10]).features()["streak"] == 1.0
+
+
+def test_one_contact_who_turns_to_many_in_a_group() -> None:
+    people = ("kid", "ann", "ben", "cho")
+    conversation = Conversation(
+        id="c", platform="test", kind="group", participants=(*people, "x"), clock=Clock(zone="UTC", zone_known=True)
+    )
+    assessor = Assessor(["kid"], ZONE, conversations={"c": conversation})
+    lines: list[tuple[str, str]] = []
+    for person in people:
+        lines += [(person, "gg"), ("x", "how old are you?")]
+    for message in chat(*lines):
+        assessor.observe(message)
+    assert assessor.relationships["x"].features()["many_addressed"] > 0
+    # What one asks of one person is not many.
+    assert "many_addressed" not in assessor.relationships["ann"].features()

@@ -46,6 +46,8 @@ class Assessor:
         self.relationships: dict[str, Relationship] = {}
         # In a conversation: who spoke last, and when.
         self._last: dict[str, tuple[str, datetime]] = {}
+        # In a group: who spoke last, the child included; whoever speaks next turns to them.
+        self._spoke: dict[str, str] = {}
         self._offsets: dict[int, timedelta] = {}
 
     def observe(self, message: Message) -> Assessment | None:
@@ -53,8 +55,14 @@ class Assessor:
         if message.kind in ("system", "deleted") or not message.author:
             return None
         by: Actor = "child" if message.author in self._is_child else "contact"
+        addressed: str | None = None
         conversation = self._conversations.get(message.conversation)
         kind = conversation.kind if conversation is not None else "direct"
+        if kind == "group":
+            spoke = self._spoke.get(message.conversation)
+            self._spoke[message.conversation] = message.author
+            if spoke != message.author:
+                addressed = spoke
         if by == "contact":
             contact = message.author
             if kind != "direct" or conversation is None:
@@ -78,7 +86,7 @@ class Assessor:
         if offset is None:
             offset = self._offsets[key] = message.sent_at.astimezone(self._zone).utcoffset() or timedelta()
         local = message.sent_at + offset
-        rose = relationship.observe(message, by, signals, local.toordinal(), local.hour)
+        rose = relationship.observe(message, by, signals, local.toordinal(), local.hour, addressed)
         return relationship.assessment() if rose else None
 
     def _answered(self, message: Message, conversation: Conversation | None, kind: str) -> str | None:

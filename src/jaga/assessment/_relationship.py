@@ -17,6 +17,12 @@ _KEPT = 5
 # Evidence of a tactic below which it counts as not heard when tactics are counted.
 _HEARD = 0.25
 _NIGHT_FROM, _NIGHT_TO = 23, 5
+# Acceleration compares the contact's messages a day, averaged over days and over weeks (time constants, in days).
+_DAYS, _WEEKS = 2.0, 14.0
+# A history shorter than this (days) has no pace to change.
+_SETTLED = 5
+# People of a group whom a contact turned to with a tactic; counted no further.
+_MANY = 8
 
 # Tactics of the contact that are grave enough to carry a relationship past `watch` together with others. Compliments,
 # age questions, gifts or another app alone are what friends and aunts do.
@@ -74,6 +80,16 @@ class Relationship:
         self.level: Level = "none"
         self.onset: Onset | None = None
         self.is_request = False
+        # The contact's messages in a row without an answer: now, and at most.
+        self.run = 0
+        self.longest_run = 0
+        # Whom in a group the contact turned to with a tactic.
+        self.addressed: set[str] = set()
+        # Messages a day, averaged over days and weeks, as of the local day `_pace_day`.
+        self._fast = 0.0
+        self._slow = 0.0
+        self._pace_day = 0
+        self._first_day = 0
         self._model = model
         self._tactics: dict[str, _Tactic] = {}
         self._days: dict[int, list[float]] = {}
@@ -83,9 +99,15 @@ class Relationship:
     # ------------------------------------------------------------ taking in
 
     def observe(
-        self, message: Message, by: Actor, signals: Iterable[Signal], local_ordinal: int, local_hour: int
+        self,
+        message: Message,
+        by: Actor,
+        signals: Iterable[Signal],
+        local_ordinal: int,
+        local_hour: int,
+        addressed: str | None = None,
     ) -> bool:
-        """Take in the next message in time order. True if the level rose."""
+        """Take in the next message in time order; `addressed`: whom it turns to in a group. True if the level rose."""
         index = self.messages
         self.messages = index + 1
         day = self._days.get(local_ordinal)
@@ -94,10 +116,14 @@ class Relationship:
         if by == "contact":
             self.contact_messages += 1
             day[0] += 1
+            self.run += 1
+            self.longest_run = max(self.longest_run, self.run)
+            self._pace(local_ordinal)
             if local_hour >= _NIGHT_FROM or local_hour < _NIGHT_TO:
                 self.night_messages += 1
         else:
             self.child_messages += 1
+            self.run = 0
             day[1] += 1
         if self.first_at is None:
             self.first_at = message.sent_at
@@ -114,6 +140,8 @@ class Relationship:
         heard = False
         for signal in signals:
             heard = True
+            if addressed is not None and signal.tactic in _CONTACT and len(self.addressed) < _MANY:
+                self.addressed.add(addressed)
             day[2] += self._hear(signal, message, index)
         if not heard:
             return False
@@ -155,6 +183,27 @@ class Relationship:
             del tactic.evidence[weakest]
         return strength
 
+    def _pace(self, day: int) -> None:
+        if self._pace_day == 0:
+            self._first_day = self._pace_day = day
+        elif day > self._pace_day:
+            passed = day - self._pace_day
+            self._fast *= math.exp(-passed / _DAYS)
+            self._slow *= math.exp(-passed / _WEEKS)
+            self._pace_day = day
+        self._fast += 1.0 - math.exp(-1.0 / _DAYS)
+        self._slow += 1.0 - math.exp(-1.0 / _WEEKS)
+
+    def _acceleration(self) -> float:
+        """0 for a steady pace, 1 when the last days run at four times the pace of the weeks."""
+        known = self._pace_day - self._first_day
+        if known < _SETTLED:
+            return 0.0
+        # An average over less than its window is too low by what the window has not seen.
+        slow = self._slow / (1.0 - math.exp(-(known + 1) / _WEEKS))
+        fast = self._fast / (1.0 - math.exp(-(known + 1) / _DAYS))
+        return min(1.0, max(0.0, (fast / slow - 1.0) / 3.0))
+
     def _faded(self, tactic: _Tactic, index: int) -> float:
         return tactic.level * math.pow(0.5, (index - tactic.seen_at) / self._model.half_life)
 
@@ -175,6 +224,11 @@ class Relationship:
                 found["one_sided"] = min(1.0, max(0.0, (share - 0.55) / 0.35))
             if self.is_request:
                 found["request"] = 1.0
+            if self.longest_run > 3:
+                found["streak"] = min(1.0, (self.longest_run - 3) / 7)
+            found["acceleration"] = self._acceleration()
+            if len(self.addressed) > 2:
+                found["many_addressed"] = min(1.0, (len(self.addressed) - 2) / 3)
         heard = sum(min(1.0, found.get(name, 0.0) / 0.5) for name in _CONTACT)
         found["diversity"] = max(0.0, heard - 1.0)
         return found
