@@ -41,11 +41,28 @@ CORE = frozenset(
 )
 _SOFT = frozenset(("flattery", "age_probing", "inducement", "moving_platform"))
 _CONTACT = CORE | _SOFT
+# Every feature with a weight of its own, for fitting (tools/train.py).
+LINEAR = (
+    *sorted(_CONTACT),
+    "offering_images",
+    "personal_data",
+    "distress",
+    "asking_help",
+    "refusal",
+    "compliance",
+    "protective",
+    "night",
+    "one_sided",
+    "request",
+    "streak",
+    "acceleration",
+    "many_addressed",
+)
 _GRAVE_THREATS = frozenset(("share", "pay_or_else", "holds_material"))
 
 
 class _Tactic:
-    __slots__ = ("by", "count", "evidence", "first_at", "groups", "level", "peak", "seen_at")
+    __slots__ = ("by", "count", "evidence", "first_at", "groups", "level", "peak", "seen_at", "strongest")
 
     def __init__(self, by: Actor, at: datetime) -> None:
         self.by: Actor = by
@@ -55,8 +72,9 @@ class _Tactic:
         self.level = 0.0
         self.seen_at = 0
         self.peak = 0.0
-        # How often each group was heard: repetition must not buy strength.
+        # How often each group was heard, and its strongest: repetition must not buy strength.
         self.groups: dict[str, int] = {}
+        self.strongest: dict[str, float] = {}
         self.evidence: list[Evidence] = []
 
 
@@ -79,6 +97,8 @@ class Relationship:
         self.score = 0.0
         self.level: Level = "none"
         self.onset: Onset | None = None
+        # Messages after which it was judged anew.
+        self.judged = 0
         self.is_request = False
         # The contact's messages in a row without an answer: now, and at most.
         self.run = 0
@@ -154,8 +174,13 @@ class Relationship:
             tactic = self._tactics[key] = _Tactic(signal.by, message.sent_at)
         times = tactic.groups.get(signal.group, 0)
         tactic.groups[signal.group] = times + 1
-        # The second time the same thing is said it tells a half as much, the third a quarter.
+        # The second time the same thing is said it tells a half as much, the third a quarter; said more clearly than
+        # ever before, it tells what was missing.
+        before = tactic.strongest.get(signal.group, 0.0)
         strength = signal.strength * (0.5 ** min(times, 6))
+        if signal.strength > before:
+            tactic.strongest[signal.group] = signal.strength
+            strength = max(strength, (signal.strength - before) / (1.0 - before) if before < 1.0 else 0.0)
         faded = self._faded(tactic, index)
         level = 1.0 - (1.0 - faded) * (1.0 - strength)
         added = (level - faded) * abs(self._model.weights.get(key, 0.0))
@@ -235,6 +260,7 @@ class Relationship:
 
     def _judge(self, message: Message, index: int) -> bool:
         model = self._model
+        self.judged += 1
         features = self.features()
         parts = {name: model.weights.get(name, 0.0) * value for name, value in features.items() if name != "diversity"}
         parts["diversity"] = model.diversity * features["diversity"]

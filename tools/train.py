@@ -1,0 +1,272 @@
+"""Learn the ear's table and fit the judgement's numbers, from data written for this project alone.
+
+    python tools/train.py [--ear] [--judge]      (default: both; `make model`)
+
+The ear (src/jaga/signals/learned.npz) learns from the catalogue's prototypes and counter-examples and, as further examples of
+nothing, from the safe conversations of evaluation/train. The judgement (src/jaga/assessment/model.json) is fitted on
+evaluation/train with ears that did not hear the conversation they judge; its scale and thresholds are set on train and
+evaluation/dev. The test split is never opened.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import scipy.sparse as sparse
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+from jaga.assessment import Assessor, Model, load_model
+from jaga.assessment._relationship import LINEAR
+from jaga.evaluate import Scenario, load_scenarios
+from jaga.evaluate._data import ZONE
+from jaga.signals import Detector, all_detectors
+from jaga.signals.catalogue import load_catalogue
+from jaga.signals.learned import Learned, Table
+from jaga.signals.lexicon import load_lexicon
+from jaga.signals.pieces import BUCKETS, PAIR, chunks, pairs, parts, words
+
+ROOT = Path(__file__).parents[1]
+EAR = ROOT / "src/jaga/signals/learned.npz"
+MODEL = ROOT / "src/jaga/assessment/model.json"
+FOLDS = 5
+# Ridge of the ear, in units of one example; and weights of its kinds of example. Chosen on dev.
+RIDGE = 0.3
+POSITIVE, COUNTER, OTHER, ORDINARY = 6.0, 1.0, 0.5, 0.3
+
+Floats = NDArray[np.float64]
+
+
+# ------------------------------------------------------------------------------------------------ the ear
+
+
+def matrix(texts: Sequence[str]) -> sparse.csr_matrix:
+    """Hashed pieces of each text, (texts, BUCKETS), as the ear counts them; a long text as its first stretch."""
+    normalise = load_lexicon().normalise
+    starts, columns, values = [0], [], []
+    for text in texts:
+        stretch = next(chunks(words(normalise(text))))
+        scale = 1.0 / math.sqrt(len(stretch) or 1)
+        for word in stretch:
+            for bucket, weight in parts(word):
+                columns.append(bucket)
+                values.append(weight * scale)
+        for bucket in pairs(stretch):
+            columns.append(bucket)
+            values.append(PAIR * scale)
+        starts.append(len(columns))
+    return sparse.csr_matrix((values, columns, starts), shape=(len(texts), BUCKETS), dtype=np.float32)
+
+
+def learn_ear(ordinary: Sequence[Scenario]) -> Table:
+    """One logistic model per tactic, all at once, with a ridge."""
+    catalogue = load_catalogue()
+    tactics = tuple(catalogue.tactics)
+    texts: list[str] = []
+    labels: list[list[float]] = []
+    weights: list[list[float]] = []
+    for (name, _), said in catalogue.phrases.items():
+        for phrases, true in ((said.prototypes, True), (said.counter_examples, False)):
+            for text in phrases:
+                texts.append(text)
+                labels.append([float(true and tactic == name) for tactic in tactics])
+                weights.append([(POSITIVE if true else COUNTER) if tactic == name else OTHER for tactic in tactics])
+    for scenario in ordinary:
+        if not scenario.label.risky:
+            for message in scenario.messages:
+                texts.append(message.text)
+                labels.append([0.0] * len(tactics))
+                # Safe talk may well protect, refuse or complain: it only says what nobody did to the child.
+                weights.append(
+                    [ORDINARY if catalogue.tactics[tactic].by == "contact" else ORDINARY / 3 for tactic in tactics]
+                )
+    solved = _logistic(matrix(texts), np.array(labels, np.float32), np.array(weights, np.float32))
+    return Table.of(tactics, solved[:-1], solved[-1])
+
+
+def _logistic(
+    pieces: sparse.csr_matrix, labels: NDArray[np.float32], weights: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    shape = (BUCKETS + 1, labels.shape[1])
+    # Only columns that occur can differ from zero.
+    used = np.unique(pieces.indices)
+    small = pieces[:, used].tocsr()
+    turned = small.T.tocsr()
+
+    def loss(flat: Floats) -> tuple[float, Floats]:
+        solution = flat.reshape(len(used) + 1, shape[1])
+        odds = small @ solution[:-1] + solution[-1]
+        chance = 1.0 / (1.0 + np.exp(-np.clip(odds, -30, 30)))
+        total = (weights * (np.logaddexp(0, odds) - labels * odds)).sum() + RIDGE / 2 * (solution[:-1] ** 2).sum()
+        pull = weights * (chance - labels)
+        gradient = np.vstack([turned @ pull + RIDGE * solution[:-1], pull.sum(axis=0)[None]])
+        return float(total), gradient.ravel()
+
+    start = np.zeros((len(used) + 1, shape[1]))
+    start[-1] = -3.0
+    found = minimize(loss, start.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": 200, "maxcor": 8})
+    solution = found.x.reshape(len(used) + 1, shape[1])
+    full = np.zeros(shape, np.float32)
+    full[used] = solution[:-1]
+    full[-1] = solution[-1]
+    return full
+
+
+# ------------------------------------------------------------------------------------------------ the judgement
+
+
+def with_ear(table: Table) -> tuple[Detector, ...]:
+    """All detectors, the learned one with another table."""
+    return tuple(Learned(table) if detector.name == Learned.name else detector for detector in all_detectors())
+
+
+def moments(scenario: Scenario, detectors: Sequence[Detector]) -> list[tuple[int, dict[str, float]]]:
+    """(position, features) after every message that was heard as something, of the relationship it belongs to."""
+    assessor = Assessor(
+        (scenario.label.child,),
+        ZONE,
+        conversations={scenario.conversation.id: scenario.conversation},
+        detectors=detectors,
+    )
+    found: list[tuple[int, dict[str, float]]] = []
+    for position, message in enumerate(scenario.messages):
+        before = {name: one.judged for name, one in assessor.relationships.items()}
+        assessor.observe(message)
+        for name, one in assessor.relationships.items():
+            if one.judged != before.get(name, 0):
+                found.append((position, one.features()))
+    return found
+
+
+def fit_judge(
+    seen: Sequence[tuple[Scenario, list[tuple[int, dict[str, float]]]]], names: Sequence[str], ridge: float
+) -> tuple[Floats, float]:
+    """Non-negative logistic weights over `names` (protective: non-positive), and the bias.
+
+    A conversation is as risky as its worst moment: that moment is looked for with the weights so far, then they are
+    fitted again (multiple-instance learning).
+    """
+    signs = np.array([-1.0 if name == "protective" else 1.0 for name in names])
+    weights = np.array([_START.get(name, 0.5) for name in names]) * signs
+    bias = -4.0
+    labels = np.array([float(scenario.label.risky) for scenario, _ in seen])
+    balance = np.where(labels == 1, 0.5 / labels.mean(), 0.5 / (1 - labels.mean()))
+    for _ in range(6):
+        worst = np.zeros((len(seen), len(names)))
+        for row, (scenario, found) in enumerate(seen):
+            vectors = [
+                vector(features, names)
+                for position, features in found
+                # What is said long after it should have been told no longer helps.
+                if not scenario.label.risky or position <= (scenario.label.onset or 0) + LATEST
+            ]
+            if vectors:
+                worst[row] = max(vectors, key=lambda one: float(one @ weights))
+
+        def loss(flat: Floats, worst: Floats = worst) -> tuple[float, Floats]:
+            odds = worst @ flat[:-1] + flat[-1]
+            chance = 1.0 / (1.0 + np.exp(-odds))
+            total = (balance * (np.logaddexp(0, odds) - labels * odds)).sum() + ridge / 2 * (flat[:-1] ** 2).sum()
+            pull = balance * (chance - labels)
+            return float(total), np.r_[worst.T @ pull + ridge * flat[:-1], pull.sum()]
+
+        bounds = [(0.0, None) if sign > 0 else (None, 0.0) for sign in signs] + [(None, None)]
+        found_at = minimize(loss, np.r_[weights, bias], jac=True, method="L-BFGS-B", bounds=bounds)
+        weights, bias = found_at.x[:-1], float(found_at.x[-1])
+    return weights, bias
+
+
+_START = {"secrecy": 2.0, "threat": 3.0, "image_request": 1.5, "recruiting": 2.0, "offering_images": 2.0}
+LATEST = 15
+
+
+def vector(features: dict[str, float], names: Sequence[str]) -> Floats:
+    """The features by name; "a+b" is the smaller of the two."""
+    return np.array(
+        [
+            min(features.get(one, 0.0), features.get(other, 0.0)) if other else features.get(one, 0.0)
+            for one, _, other in (name.partition("+") for name in names)
+        ]
+    )
+
+
+def main() -> int:
+    """Learn, fit, write."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--ear", action="store_true")
+    arguments.add_argument("--judge", action="store_true")
+    arguments.add_argument("--data", type=Path, default=ROOT / "evaluation")
+    arguments.add_argument("--ridge", type=float, default=1.0)
+    chosen = arguments.parse_args()
+    both = not (chosen.ear or chosen.judge)
+    train = list(load_scenarios([chosen.data / "train"]))
+    dev = list(load_scenarios([chosen.data / "dev"]))
+    if chosen.ear or both:
+        EAR.write_bytes(learn_ear(train).save())
+        print(f"ear: {EAR.stat().st_size} bytes")
+    if chosen.judge or both:
+        judge(train, dev, chosen.ridge)
+    return 0
+
+
+def judge(train: list[Scenario], dev: list[Scenario], ridge: float) -> None:
+    """Fit and write model.json."""
+    briefs = sorted({scenario.label.scenario for scenario in train})
+    seen = []
+    for fold in range(FOLDS):
+        held = set(briefs[fold::FOLDS])
+        detectors = with_ear(learn_ear([one for one in train if one.label.scenario not in held]))
+        seen += [(one, moments(one, detectors)) for one in train if one.label.scenario in held]
+    detectors = with_ear(Table.load(EAR.read_bytes(), str(EAR)))
+    unseen = [(one, moments(one, detectors)) for one in dev]
+    old = load_model()
+    names = [*LINEAR, "diversity", *old.pairs]
+    weights, bias = fit_judge(seen, names, ridge)
+    both = [*seen, *unseen]
+    odds = np.array(
+        [
+            max((float(vector(features, names) @ weights) + bias for _, features in found), default=bias)
+            for _, found in both
+        ]
+    )
+    labels = np.array([float(scenario.label.risky) for scenario, _ in both])
+    slope, shift = platt(odds, labels)
+    value = dict(zip(names, (round(float(weight), 3) for weight in weights), strict=True))
+    model = Model(
+        schema=1,
+        bias=round(bias, 3),
+        weights={name: value[name] for name in LINEAR},
+        pairs={name: value[name] for name in old.pairs},
+        diversity=value["diversity"],
+        slope=round(slope, 3),
+        shift=round(shift, 3),
+        watch=old.watch,
+        concern=old.concern,
+        urgent=old.urgent,
+        half_life=old.half_life,
+    )
+    MODEL.write_text(json.dumps(msgspec.to_builtins(model), indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(msgspec.to_builtins(model), indent=1))
+
+
+def platt(odds: Floats, labels: Floats) -> tuple[float, float]:
+    """Slope and shift that make 1 / (1 + exp(-(slope x + shift))) a probability (Platt 1999, with his target smoothing)."""
+    positive, negative = labels.sum(), (1 - labels).sum()
+    target = np.where(labels == 1, (positive + 1) / (positive + 2), 1 / (negative + 2))
+
+    def loss(pair: Floats) -> float:
+        x = pair[0] * odds + pair[1]
+        return float((np.logaddexp(0, x) - target * x).sum())
+
+    found = minimize(loss, np.array([1.0, 0.0]), method="Nelder-Mead")
+    return float(found.x[0]), float(found.x[1])
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
