@@ -1,6 +1,6 @@
 """Learn the ear's table and fit the judgement's numbers, from data written for this project alone.
 
-    python tools/train.py [--ear] [--judge]      (default: both; `make model`)
+    python tools/train.py      (`make model`)
 
 The ear (src/jaga/signals/learned.npz) learns from the catalogue's prototypes and counter-examples and, as further examples of
 nothing, from the safe conversations of evaluation/train. The judgement (src/jaga/assessment/model.json) is fitted on
@@ -24,11 +24,11 @@ from scipy.optimize import minimize
 
 from jaga.assessment import Assessor, Model, load_model
 from jaga.assessment._relationship import LINEAR
-from jaga.evaluate import Scenario, load_scenarios
+from jaga.evaluate import Scenario, auc, load_scenarios
 from jaga.evaluate._data import ZONE
 from jaga.signals import Detector, all_detectors
 from jaga.signals.catalogue import load_catalogue
-from jaga.signals.learned import Learned, Table
+from jaga.signals.learned import HIGHEST, LOWEST, TONES, Learned, Table
 from jaga.signals.lexicon import load_lexicon
 from jaga.signals.pieces import BUCKETS, PAIR, chunks, pairs, parts, words
 
@@ -38,7 +38,8 @@ MODEL = ROOT / "src/jaga/assessment/model.json"
 FOLDS = 5
 # Ridge of the ear, in units of one example; and weights of its kinds of example. Chosen on dev.
 RIDGE = 0.3
-POSITIVE, COUNTER, OTHER, ORDINARY = 6.0, 1.0, 0.5, 0.3
+POSITIVE, COUNTER, OTHER, ORDINARY, ANNOTATED = 6.0, 1.0, 0.5, 0.3, 4.0
+TONE, TONE_RIDGE = 5.0, 300.0
 
 Floats = NDArray[np.float64]
 
@@ -64,10 +65,12 @@ def matrix(texts: Sequence[str]) -> sparse.csr_matrix:
     return sparse.csr_matrix((values, columns, starts), shape=(len(texts), BUCKETS), dtype=np.float32)
 
 
-def learn_ear(ordinary: Sequence[Scenario]) -> Table:
-    """One logistic model per tactic, all at once, with a ridge."""
+def learn_ear(scenarios: Sequence[Scenario], tactics_said: dict[tuple[str, int], set[str]]) -> Table:
+    """One logistic model per tactic and per side's tone, all at once, with a ridge; then the weights of the tone."""
     catalogue = load_catalogue()
     tactics = tuple(catalogue.tactics)
+    columns = (*tactics, *TONES)
+    by = np.array([catalogue.tactics[tactic].by for tactic in tactics])
     texts: list[str] = []
     labels: list[list[float]] = []
     weights: list[list[float]] = []
@@ -75,19 +78,72 @@ def learn_ear(ordinary: Sequence[Scenario]) -> Table:
         for phrases, true in ((said.prototypes, True), (said.counter_examples, False)):
             for text in phrases:
                 texts.append(text)
-                labels.append([float(true and tactic == name) for tactic in tactics])
-                weights.append([(POSITIVE if true else COUNTER) if tactic == name else OTHER for tactic in tactics])
-    for scenario in ordinary:
-        if not scenario.label.risky:
-            for message in scenario.messages:
-                texts.append(message.text)
-                labels.append([0.0] * len(tactics))
-                # Safe talk may well protect, refuse or complain: it only says what nobody did to the child.
+                labels.append([float(true and tactic == name) for tactic in tactics] + [0.0, 0.0])
                 weights.append(
-                    [ORDINARY if catalogue.tactics[tactic].by == "contact" else ORDINARY / 3 for tactic in tactics]
+                    [(POSITIVE if true else COUNTER) if tactic == name else OTHER for tactic in tactics] + [0.0, 0.0]
                 )
-    solved = _logistic(matrix(texts), np.array(labels, np.float32), np.array(weights, np.float32))
-    return Table.of(tactics, solved[:-1], solved[-1])
+    for scenario in scenarios:
+        risky = scenario.label.risky
+        annotated = any((scenario.conversation.id, number) in tactics_said for number in range(len(scenario.messages)))
+        share = TONE / math.sqrt(len(scenario.messages))
+        for number, message in enumerate(scenario.messages):
+            child = message.author == scenario.label.child
+            done = tactics_said.get((scenario.conversation.id, number), set())
+            texts.append(message.text)
+            tone = share if not risky or number >= (scenario.label.onset or 0) else 0.0
+            labels.append([float(tactic in done) for tactic in tactics] + [float(risky), float(risky)])
+            if risky and not annotated:
+                own = [0.0] * len(tactics)
+            else:
+                own = [
+                    # Safe talk may well protect, refuse or complain: it only says what nobody did to the child.
+                    ANNOTATED if tactic in done else ORDINARY if who == "contact" else ORDINARY / 3
+                    for tactic, who in zip(tactics, by, strict=True)
+                ]
+            weights.append([*own, 0.0 if child else tone, tone if child else 0.0])
+    pieces = matrix(texts)
+    solved = _logistic(pieces, np.array(labels, np.float32), np.array(weights, np.float32))
+    return Table.of(columns, solved[:-1], solved[-1])
+
+
+def learn_tone(heard: Sequence[tuple[Scenario, list[NDArray[np.float32] | None]]]) -> tuple[NDArray[np.float32], float]:
+    """Weights that turn log-odds into tone (2, columns + 1), and the mean tone of safe messages.
+
+    `heard`: the log-odds per message of ears that did not learn from that conversation.
+    """
+    catalogue = load_catalogue()
+    tactics = tuple(catalogue.tactics)
+    rows = np.zeros((2, len(tactics) + 3), np.float32)
+    safe: list[float] = []
+    for side, actor in enumerate(("contact", "child")):
+        mine = np.array([catalogue.tactics[tactic].by in (actor, "anyone") for tactic in tactics])
+        use = np.r_[mine, [side == 0, side == 1]]
+        vectors, risky = [], []
+        for scenario, odds in heard:
+            for number, one in enumerate(odds):
+                if one is None or (scenario.messages[number].author == scenario.label.child) != (side == 1):
+                    continue
+                if scenario.label.risky and number < (scenario.label.onset or 0):
+                    continue
+                bounded = np.r_[np.clip(one[: len(tactics)], LOWEST, HIGHEST), one[len(tactics) :]]
+                vectors.append(bounded[use])
+                risky.append(float(scenario.label.risky))
+        x, y = np.array(vectors, float), np.array(risky)
+        protective = np.array([tactic == "protective" for tactic in tactics] + [False, False])[use]
+
+        def loss(flat: Floats, x: Floats = x, y: Floats = y) -> tuple[float, Floats]:
+            odds = x @ flat[:-1] + flat[-1]
+            chance = 1.0 / (1.0 + np.exp(-odds))
+            total = (np.logaddexp(0, odds) - y * odds).sum() + TONE_RIDGE / 2 * (flat[:-1] ** 2).sum()
+            return float(total), np.r_[x.T @ (chance - y) + TONE_RIDGE * flat[:-1], (chance - y).sum()]
+
+        # More of a tactic never makes a message sound safer.
+        bounds = [(None, 0.0) if one else (0.0, None) for one in protective] + [(None, None)]
+        found = minimize(loss, np.zeros(x.shape[1] + 1), jac=True, method="L-BFGS-B", bounds=bounds)
+        rows[side, :-1][use] = found.x[:-1]
+        rows[side, -1] = found.x[-1] - math.log(y.mean() / (1 - y.mean()))
+        safe += list(x[y == 0] @ found.x[:-1] + rows[side, -1])
+    return rows, float(np.mean(safe))
 
 
 def _logistic(
@@ -126,13 +182,14 @@ def with_ear(table: Table) -> tuple[Detector, ...]:
     return tuple(Learned(table) if detector.name == Learned.name else detector for detector in all_detectors())
 
 
-def moments(scenario: Scenario, detectors: Sequence[Detector]) -> list[tuple[int, dict[str, float]]]:
+def moments(scenario: Scenario, detectors: Sequence[Detector], model: Model) -> list[tuple[int, dict[str, float]]]:
     """(position, features) after every message that was heard as something, of the relationship it belongs to."""
     assessor = Assessor(
         (scenario.label.child,),
         ZONE,
         conversations={scenario.conversation.id: scenario.conversation},
         detectors=detectors,
+        model=model,
     )
     found: list[tuple[int, dict[str, float]]] = []
     for position, message in enumerate(scenario.messages):
@@ -176,7 +233,10 @@ def fit_judge(
             pull = balance * (chance - labels)
             return float(total), np.r_[worst.T @ pull + ridge * flat[:-1], pull.sum()]
 
-        bounds = [(0.0, None) if sign > 0 else (None, 0.0) for sign in signs] + [(None, None)]
+        # Hours and pace of invented conversations are their writers' choice: they may lean, not decide.
+        most = [MOST_CONTEXT if name in CONTEXT else None for name in names]
+        bounds = [(0.0, top) if sign > 0 else (None, 0.0) for sign, top in zip(signs, most, strict=True)]
+        bounds += [(None, None)]
         found_at = minimize(loss, np.r_[weights, bias], jac=True, method="L-BFGS-B", bounds=bounds)
         weights, bias = found_at.x[:-1], float(found_at.x[-1])
     return weights, bias
@@ -184,6 +244,8 @@ def fit_judge(
 
 _START = {"secrecy": 2.0, "threat": 3.0, "image_request": 1.5, "recruiting": 2.0, "offering_images": 2.0}
 LATEST = 15
+CONTEXT = frozenset(("night", "one_sided", "request", "streak", "acceleration", "many_addressed"))
+MOST_CONTEXT = 0.4
 
 
 def vector(features: dict[str, float], names: Sequence[str]) -> Floats:
@@ -199,33 +261,58 @@ def vector(features: dict[str, float], names: Sequence[str]) -> Floats:
 def main() -> int:
     """Learn, fit, write."""
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--ear", action="store_true")
-    arguments.add_argument("--judge", action="store_true")
     arguments.add_argument("--data", type=Path, default=ROOT / "evaluation")
     arguments.add_argument("--ridge", type=float, default=1.0)
     chosen = arguments.parse_args()
-    both = not (chosen.ear or chosen.judge)
     train = list(load_scenarios([chosen.data / "train"]))
     dev = list(load_scenarios([chosen.data / "dev"]))
-    if chosen.ear or both:
-        EAR.write_bytes(learn_ear(train).save())
-        print(f"ear: {EAR.stat().st_size} bytes")
-    if chosen.judge or both:
-        judge(train, dev, chosen.ridge)
+    said = tactics_of(chosen.data / "train" / "tactics.ndjson")
+    briefs = sorted({scenario.label.scenario for scenario in train})
+    folds = [set(briefs[fold::FOLDS]) for fold in range(FOLDS)]
+    ears = [learn_ear([one for one in train if one.label.scenario not in held], said) for held in folds]
+    heard: list[tuple[Scenario, list[NDArray[np.float32] | None]]] = []
+    for held, ear in zip(folds, ears, strict=True):
+        listening = Learned(ear)
+        heard += [
+            (one, [listening.odds(message.text) for message in one.messages])
+            for one in train
+            if one.label.scenario in held
+        ]
+    tone, safe_tone = learn_tone(heard)
+    final = learn_ear(train, said)
+    for ear in (*ears, final):
+        ear.tone = tone
+    EAR.write_bytes(final.save())
+    print(f"ear: {EAR.stat().st_size} bytes, safe tone {safe_tone:.3f}")
+    judge(train, dev, folds, ears, final, safe_tone, chosen.ridge)
     return 0
 
 
-def judge(train: list[Scenario], dev: list[Scenario], ridge: float) -> None:
+def tactics_of(path: Path) -> dict[tuple[str, int], set[str]]:
+    """Tactics by (conversation, message position), as people marked them in the risky conversations of train."""
+    if not path.exists():
+        return {}
+    rows = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
+    return {(row["conversation"], row["message"]): set(row["tactics"]) for row in rows}
+
+
+def judge(
+    train: list[Scenario],
+    dev: list[Scenario],
+    folds: list[set[str]],
+    ears: list[Table],
+    final: Table,
+    safe_tone: float,
+    ridge: float,
+) -> None:
     """Fit and write model.json."""
-    briefs = sorted({scenario.label.scenario for scenario in train})
+    old = msgspec.structs.replace(load_model(), safe_tone=safe_tone)
     seen = []
-    for fold in range(FOLDS):
-        held = set(briefs[fold::FOLDS])
-        detectors = with_ear(learn_ear([one for one in train if one.label.scenario not in held]))
-        seen += [(one, moments(one, detectors)) for one in train if one.label.scenario in held]
-    detectors = with_ear(Table.load(EAR.read_bytes(), str(EAR)))
-    unseen = [(one, moments(one, detectors)) for one in dev]
-    old = load_model()
+    for held, ear in zip(folds, ears, strict=True):
+        detectors = with_ear(ear)
+        seen += [(one, moments(one, detectors, old)) for one in train if one.label.scenario in held]
+    detectors = with_ear(final)
+    unseen = [(one, moments(one, detectors, old)) for one in dev]
     names = [*LINEAR, "diversity", *old.pairs]
     weights, bias = fit_judge(seen, names, ridge)
     both = [*seen, *unseen]
@@ -246,13 +333,23 @@ def judge(train: list[Scenario], dev: list[Scenario], ridge: float) -> None:
         diversity=value["diversity"],
         slope=round(slope, 3),
         shift=round(shift, 3),
+        safe_tone=round(safe_tone, 4),
         watch=old.watch,
         concern=old.concern,
         urgent=old.urgent,
         half_life=old.half_life,
     )
     MODEL.write_text(json.dumps(msgspec.to_builtins(model), indent=1) + "\n", encoding="utf-8")
-    print(json.dumps(msgspec.to_builtins(model), indent=1))
+    print(json.dumps({name: weight for name, weight in value.items() if weight}, indent=None))
+    for name, part in (("train, heard by others", seen), ("dev", unseen)):
+        odds = np.array(
+            [max((float(vector(f, names) @ weights) + bias for _, f in found), default=bias) for _, found in part]
+        )
+        risky = [float(x) for x, (one, _) in zip(odds, part, strict=True) if one.label.risky]
+        safe = [float(x) for x, (one, _) in zip(odds, part, strict=True) if not one.label.risky]
+        bar = sorted(safe)[-1 - len(safe) // 20]
+        found = sum(x > bar for x in risky) / len(risky)
+        print(f"{name}: ROC-AUC {auc(risky, safe):.3f}, recall at 5 % false alarms {found:.2f}, over {len(risky)} risky, {len(safe)} safe")
 
 
 def platt(odds: Floats, labels: Floats) -> tuple[float, float]:

@@ -9,7 +9,7 @@ from jaga.assessment._model import Model, load_model
 from jaga.assessment._relationship import Relationship
 from jaga.assessment._types import Assessment
 from jaga.records import Account, Conversation, Message
-from jaga.signals import Actor, Detector, Signal, all_detectors
+from jaga.signals import Actor, Detector, Signal, Toned, all_detectors
 
 __all__ = ["PUBLIC", "Assessor"]
 
@@ -43,6 +43,7 @@ class Assessor:
         self._accounts = accounts or {}
         self._model = model or load_model()
         self._detectors = tuple(detectors) if detectors is not None else all_detectors()
+        self._tones = tuple(detector.tone for detector in self._detectors if isinstance(detector, Toned))
         self.relationships: dict[str, Relationship] = {}
         # In a conversation: who spoke last, and when.
         self._last: dict[str, tuple[str, datetime]] = {}
@@ -78,15 +79,18 @@ class Assessor:
         if conversation is not None and conversation.is_request:
             relationship.is_request = True
         signals: list[Signal] = []
+        tone: float | None = None
         if message.text:
             for detector in self._detectors:
                 signals.extend(detector.hear(message, by))
+            for tone_of in self._tones:
+                tone = tone_of(message, by)
         key = message.sent_at.toordinal()
         offset = self._offsets.get(key)
         if offset is None:
             offset = self._offsets[key] = message.sent_at.astimezone(self._zone).utcoffset() or timedelta()
         local = message.sent_at + offset
-        rose = relationship.observe(message, by, signals, local.toordinal(), local.hour, addressed)
+        rose = relationship.observe(message, by, signals, local.toordinal(), local.hour, addressed, tone)
         return relationship.assessment() if rose else None
 
     def _answered(self, message: Message, conversation: Conversation | None, kind: str) -> str | None:

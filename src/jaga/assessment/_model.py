@@ -27,6 +27,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     # Platt scaling of the log-odds, fitted on the development data: score = 1 / (1 + exp(-(slope x + shift))).
     slope: float = 1.0
     shift: float = 0.0
+    # Mean tone of a message in safe conversations (log-likelihood ratio).
+    safe_tone: float = 0.0
     watch: float
     concern: float
     urgent: float

@@ -21,6 +21,11 @@ _NIGHT_FROM, _NIGHT_TO = 23, 5
 _DAYS, _WEEKS = 2.0, 14.0
 # A history shorter than this (days) has no pace to change.
 _SETTLED = 5
+# Tone is averaged over the last messages, near and far: half-life in messages, and how many messages of the usual safe tone it
+# starts from, so that a few words at the start tell little.
+_NEAR, _NEAR_PRIOR = 6.0, 20.0
+_FAR, _FAR_PRIOR = 24.0, 40.0
+_NEAR_KEEP, _FAR_KEEP = 0.5 ** (1 / _NEAR), 0.5 ** (1 / _FAR)
 # People of a group whom a contact turned to with a tactic; counted no further.
 _MANY = 8
 
@@ -57,6 +62,8 @@ LINEAR = (
     "streak",
     "acceleration",
     "many_addressed",
+    "tone_near",
+    "tone_far",
 )
 _GRAVE_THREATS = frozenset(("share", "pay_or_else", "holds_material"))
 
@@ -105,6 +112,9 @@ class Relationship:
         self.longest_run = 0
         # Whom in a group the contact turned to with a tactic.
         self.addressed: set[str] = set()
+        # Sums of tone and their weights.
+        self._near = self._near_weight = 0.0
+        self._far = self._far_weight = 0.0
         # Messages a day, averaged over days and weeks, as of the local day `_pace_day`.
         self._fast = 0.0
         self._slow = 0.0
@@ -126,8 +136,12 @@ class Relationship:
         local_ordinal: int,
         local_hour: int,
         addressed: str | None = None,
+        tone: float | None = None,
     ) -> bool:
-        """Take in the next message in time order; `addressed`: whom it turns to in a group. True if the level rose."""
+        """Take in the next message in time order. True if the level rose.
+
+        `addressed`: whom it turns to in a group. `tone`: log-likelihood ratio of the message in risky against safe talk.
+        """
         index = self.messages
         self.messages = index + 1
         day = self._days.get(local_ordinal)
@@ -163,7 +177,13 @@ class Relationship:
             if addressed is not None and signal.tactic in _CONTACT and len(self.addressed) < _MANY:
                 self.addressed.add(addressed)
             day[2] += self._hear(signal, message, index)
-        if not heard:
+        if tone is not None:
+            self._near = self._near * _NEAR_KEEP + tone
+            self._near_weight = self._near_weight * _NEAR_KEEP + 1.0
+            self._far = self._far * _FAR_KEEP + tone
+            self._far_weight = self._far_weight * _FAR_KEEP + 1.0
+        # Tone alone judges nobody: it counts once something was heard.
+        if not heard and (tone is None or not self._tactics):
             return False
         return self._judge(message, index)
 
@@ -254,6 +274,10 @@ class Relationship:
             found["acceleration"] = self._acceleration()
             if len(self.addressed) > 2:
                 found["many_addressed"] = min(1.0, (len(self.addressed) - 2) / 3)
+        if found:
+            safe = self._model.safe_tone
+            found["tone_near"] = (self._near + _NEAR_PRIOR * safe) / (self._near_weight + _NEAR_PRIOR) - safe
+            found["tone_far"] = (self._far + _FAR_PRIOR * safe) / (self._far_weight + _FAR_PRIOR) - safe
         heard = sum(min(1.0, found.get(name, 0.0) / 0.5) for name in _CONTACT)
         found["diversity"] = max(0.0, heard - 1.0)
         return found

@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 
 from jaga.plugins import load_plugins
-from jaga.signals._base import Actor, Detector, Signal
+from jaga.signals._base import Actor, Detector, Signal, Toned
 
-__all__ = ["Actor", "Detector", "Signal", "all_detectors"]
+__all__ = ["Actor", "Detector", "Signal",
+    "Toned", "all_detectors"]
 
 
 @functools.cache

@@ -9,7 +9,7 @@ import msgspec
 
 from jaga.records import Message
 
-__all__ = ["Actor", "Detector", "Signal"]
+__all__ = ["Actor", "Detector", "Signal", "Toned"]
 
 Actor = Literal["contact", "child"]
 
@@ -35,12 +35,19 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 @runtime_checkable
 class Detector(Protocol):
     """Pure: no clock, no network, no memory of earlier messages; the same message gives the same signals.
-
-    The meaning-based ear will be one more of these, beside the patterns.
     """
 
     name: str
 
     def hear(self, message: Message, by: Actor) -> Iterator[Signal]:
         """Yield what is heard in one message."""
+        ...
+
+
+@runtime_checkable
+class Toned(Detector, Protocol):
+    """A detector that also tells how a message sounds, apart from any tactic."""
+
+    def tone(self, message: Message, by: Actor) -> float | None:
+        """Log-likelihood ratio of the message in a risky against a safe conversation; None if it says too little."""
         ...

@@ -1,7 +1,8 @@
 """Hears tactics by what it learned from the catalogue's examples (tools/train.py): the ear for wordings no pattern foresaw.
 
-A linear model per tactic over hashed pieces (pieces.py), small enough to ship and to read: its table is 8-bit, and what made
-it speak is shown as the most alike prototype.
+A linear model per tactic over hashed pieces (pieces.py), small enough to ship: its table is 8-bit. Two more columns learn the
+tone of a whole conversation: how a contact writes, and how a child answers, in the risky conversations of evaluation/train
+against the safe ones. Tone is no evidence by itself; it moves the judgement of what was heard (assessment/_relationship.py).
 """
 
 from __future__ import annotations
@@ -24,6 +25,10 @@ from jaga.signals.pieces import BUCKETS, PAIR, chunks, pairs, parts, words
 
 __all__ = ["GROUP", "Learned", "Table", "load_table"]
 
+# Columns after the tactics.
+TONES = ("tone:contact", "tone:child")
+# Log-odds of a tactic outside this range say no more about the tone than its ends.
+LOWEST, HIGHEST = -4.0, 3.0
 # Signals of this ear belong to no group of the tactic's definition.
 GROUP = "learned"
 # Below this probability it says nothing.
@@ -35,33 +40,49 @@ _FEWEST = 2
 
 
 class Table:
-    """The model: `weights` (BUCKETS, tactics) int8 with one scale per tactic, and `bias` (tactics,) in log-odds."""
+    """The model: `weights` (BUCKETS, columns) int8 with one scale per column, and `bias` (columns,) in log-odds.
+
+    `columns` are the tactics, then `TONES`. `tone` (2, columns + 1): weights that turn the log-odds of one message of a contact
+    (row 0) or a child (row 1) into its tone, the last one added as it is.
+    """
 
     def __init__(
         self,
-        tactics: tuple[str, ...],
+        columns: tuple[str, ...],
         weights: NDArray[np.int8],
         scale: NDArray[np.float32],
         bias: NDArray[np.float32],
+        tone: NDArray[np.float32],
     ) -> None:
-        self.tactics = tactics
+        self.columns = columns
+        self.tactics = columns[: -len(TONES)]
+        self.tone = tone
         self.weights = weights
         self.scale = scale
         self.bias = bias
 
     @classmethod
-    def of(cls, tactics: tuple[str, ...], weights: NDArray[np.float32], bias: NDArray[np.float32]) -> Table:
+    def of(cls, columns: tuple[str, ...], weights: NDArray[np.float32], bias: NDArray[np.float32]) -> Table:
         """Round full weights to the shipped precision."""
         scale = np.maximum(np.abs(weights).max(axis=0), 1e-6) / 127.0
         return cls(
-            tactics, np.rint(weights / scale).astype(np.int8), scale.astype(np.float32), bias.astype(np.float32)
+            columns,
+            np.rint(weights / scale).astype(np.int8),
+            scale.astype(np.float32),
+            bias.astype(np.float32),
+            np.zeros((2, len(columns) + 1), np.float32),
         )
 
     def save(self) -> bytes:
         """The file's content."""
         out = BytesIO()
         np.savez_compressed(
-            out, tactics=np.array(self.tactics), weights=self.weights, scale=self.scale, bias=self.bias
+            out,
+            columns=np.array(self.columns),
+            weights=self.weights,
+            scale=self.scale,
+            bias=self.bias,
+            tone=self.tone,
         )
         return out.getvalue()
 
@@ -71,11 +92,15 @@ class Table:
         try:
             with np.load(BytesIO(content), allow_pickle=False) as stored:
                 table = cls(
-                    tuple(str(name) for name in stored["tactics"]), stored["weights"], stored["scale"], stored["bias"]
+                    tuple(str(name) for name in stored["columns"]),
+                    stored["weights"],
+                    stored["scale"],
+                    stored["bias"],
+                    stored["tone"],
                 )
         except (ValueError, KeyError, OSError, EOFError) as error:
             raise CatalogueError(f"is not a table of weights: {error}", where=where, remedy="run make model") from error
-        if table.weights.shape != (BUCKETS, len(table.tactics)):
+        if table.columns[-2:] != TONES or table.weights.shape != (BUCKETS, len(table.columns)):
             raise CatalogueError("has the wrong shape", where=where, remedy="run make model")
         return table
 
@@ -99,15 +124,17 @@ class Learned:
         self._normalise = load_lexicon().normalise
         self._bar = math.log(heard / (1.0 - heard))
         self._known: dict[str, int] = {}
-        self._rows = np.zeros((1024, len(self._table.tactics)), np.float32)
+        self._rows = np.zeros((1024, len(self._table.columns)), np.float32)
+        self._heard: tuple[str, NDArray[np.float32] | None] = ("", None)
+        self._tactics = len(self._table.tactics)
 
     def hear(self, message: Message, by: Actor) -> Iterator[Signal]:
         """Yield one signal per tactic of the speaker's kind whose probability is high enough."""
         odds = self.odds(message.text)
-        if odds is None or odds.max() < self._bar:
+        if odds is None or odds[: self._tactics].max() < self._bar:
             return
         identifier = (message.id,)
-        for column in np.nonzero(odds >= self._bar)[0]:
+        for column in np.nonzero(odds[: self._tactics] >= self._bar)[0]:
             tactic = self._table.tactics[column]
             if self._by.get(tactic) in (by, "anyone"):
                 yield Signal(
@@ -119,8 +146,26 @@ class Learned:
                     detector=self.name,
                 )
 
+    def tone(self, message: Message, by: Actor) -> float | None:
+        """Log-likelihood ratio of the message in a risky against a safe conversation; None if it says too little."""
+        odds = self.odds(message.text)
+        if odds is None:
+            return None
+        weights = self._table.tone[0 if by == "contact" else 1]
+        bounded = odds.copy()
+        np.clip(bounded[: self._tactics], LOWEST, HIGHEST, out=bounded[: self._tactics])
+        return float(bounded @ weights[:-1] + weights[-1])
+
     def odds(self, text: str) -> NDArray[np.float32] | None:
-        """Log-odds per tactic (tactics,), the highest over the stretches of a long text; None if it says too little."""
+        """Log-odds per column (columns,), the highest over the stretches of a long text; None if it says too little."""
+        # Hearing and tone ask for the same text one after the other.
+        if self._heard[0] == text:
+            return self._heard[1]
+        odds = self._listen(text)
+        self._heard = (text, odds)
+        return odds
+
+    def _listen(self, text: str) -> NDArray[np.float32] | None:
         found = words(self._normalise(text))
         if len(found) < _FEWEST:
             return None
