@@ -38,7 +38,7 @@ MODEL = ROOT / "src/jaga/assessment/model.json"
 FOLDS = 5
 # Ridge of the ear, in units of one example; and weights of its kinds of example. Chosen on dev.
 RIDGE = 0.3
-POSITIVE, COUNTER, OTHER, ORDINARY, ANNOTATED = 6.0, 1.0, 0.5, 0.3, 4.0
+POSITIVE, COUNTER, OTHER, ORDINARY, ANNOTATED = 6.0, 4.0, 0.5, 0.3, 4.0
 TONE, TONE_RIDGE = 5.0, 300.0
 
 Floats = NDArray[np.float64]
@@ -210,28 +210,24 @@ def fit_judge(
     fitted again (multiple-instance learning).
     """
     signs = np.array([-1.0 if name == "protective" else 1.0 for name in names])
-    weights = np.array([_START.get(name, 0.5) for name in names]) * signs
+    prior = np.array([PRIOR.get(name, 0.0) for name in names])
+    weights = prior.copy()
     bias = -4.0
     labels = np.array([float(scenario.label.risky) for scenario, _ in seen])
     balance = np.where(labels == 1, 0.5 / labels.mean(), 0.5 / (1 - labels.mean()))
     for _ in range(6):
         worst = np.zeros((len(seen), len(names)))
         for row, (scenario, found) in enumerate(seen):
-            vectors = [
-                vector(features, names)
-                for position, features in found
-                # What is said long after it should have been told no longer helps.
-                if not scenario.label.risky or position <= (scenario.label.onset or 0) + LATEST
-            ]
+            vectors = [vector(features, names) for _, features in found]
             if vectors:
                 worst[row] = max(vectors, key=lambda one: float(one @ weights))
 
         def loss(flat: Floats, worst: Floats = worst) -> tuple[float, Floats]:
             odds = worst @ flat[:-1] + flat[-1]
             chance = 1.0 / (1.0 + np.exp(-odds))
-            total = (balance * (np.logaddexp(0, odds) - labels * odds)).sum() + ridge / 2 * (flat[:-1] ** 2).sum()
+            total = (balance * (np.logaddexp(0, odds) - labels * odds)).sum() + ridge / 2 * ((flat[:-1] - prior) ** 2).sum()
             pull = balance * (chance - labels)
-            return float(total), np.r_[worst.T @ pull + ridge * flat[:-1], pull.sum()]
+            return float(total), np.r_[worst.T @ pull + ridge * (flat[:-1] - prior), pull.sum()]
 
         # Hours and pace of invented conversations are their writers' choice: they may lean, not decide.
         most = [MOST_CONTEXT if name in CONTEXT else None for name in names]
@@ -242,8 +238,13 @@ def fit_judge(
     return weights, bias
 
 
-_START = {"secrecy": 2.0, "threat": 3.0, "image_request": 1.5, "recruiting": 2.0, "offering_images": 2.0}
-LATEST = 15
+# What the literature says weighs most, before any data: the ridge pulls towards it.
+PRIOR = {
+    "threat": 2.5, "secrecy": 1.5, "recruiting": 1.5, "offering_images": 1.5, "image_request": 1.2, "risk_assessment": 1.0,
+    "isolation": 0.8, "meeting": 0.8, "escalation": 0.8, "moving_platform": 0.5, "inducement": 0.5, "false_identity": 0.5,
+    "flattery": 0.3, "age_probing": 0.3, "refusal": 0.5, "distress": 0.3, "compliance": 0.5, "protective": -1.0,
+    "tone_near": 1.5, "tone_far": 1.5, "diversity": 0.3,
+}  # fmt: skip
 CONTEXT = frozenset(("night", "one_sided", "request", "streak", "acceleration", "many_addressed"))
 MOST_CONTEXT = 0.4
 
@@ -262,6 +263,7 @@ def main() -> int:
     """Learn, fit, write."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--data", type=Path, default=ROOT / "evaluation")
+    arguments.add_argument("--ears", type=Path, help="folder of ears learned before from the same data, or to keep them in")
     arguments.add_argument("--ridge", type=float, default=1.0)
     chosen = arguments.parse_args()
     train = list(load_scenarios([chosen.data / "train"]))
@@ -269,7 +271,10 @@ def main() -> int:
     said = tactics_of(chosen.data / "train" / "tactics.ndjson")
     briefs = sorted({scenario.label.scenario for scenario in train})
     folds = [set(briefs[fold::FOLDS]) for fold in range(FOLDS)]
-    ears = [learn_ear([one for one in train if one.label.scenario not in held], said) for held in folds]
+    ears = [
+        kept(chosen.ears, f"fold{number}", [one for one in train if one.label.scenario not in held], said)
+        for number, held in enumerate(folds)
+    ]
     heard: list[tuple[Scenario, list[NDArray[np.float32] | None]]] = []
     for held, ear in zip(folds, ears, strict=True):
         listening = Learned(ear)
@@ -279,13 +284,26 @@ def main() -> int:
             if one.label.scenario in held
         ]
     tone, safe_tone = learn_tone(heard)
-    final = learn_ear(train, said)
+    final = kept(chosen.ears, "final", train, said)
     for ear in (*ears, final):
         ear.tone = tone
     EAR.write_bytes(final.save())
     print(f"ear: {EAR.stat().st_size} bytes, safe tone {safe_tone:.3f}")
     judge(train, dev, folds, ears, final, safe_tone, chosen.ridge)
     return 0
+
+
+def kept(
+    folder: Path | None, name: str, scenarios: Sequence[Scenario], said: dict[tuple[str, int], set[str]]
+) -> Table:
+    """An ear learned before, or a new one: fitting the judgement anew should not take learning to hear anew."""
+    if folder is None:
+        return learn_ear(scenarios, said)
+    path = folder / f"{name}.npz"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(learn_ear(scenarios, said).save())
+    return Table.load(path.read_bytes(), str(path))
 
 
 def tactics_of(path: Path) -> dict[tuple[str, int], set[str]]:
@@ -349,7 +367,9 @@ def judge(
         safe = [float(x) for x, (one, _) in zip(odds, part, strict=True) if not one.label.risky]
         bar = sorted(safe)[-1 - len(safe) // 20]
         found = sum(x > bar for x in risky) / len(risky)
-        print(f"{name}: ROC-AUC {auc(risky, safe):.3f}, recall at 5 % false alarms {found:.2f}, over {len(risky)} risky, {len(safe)} safe")
+        print(
+            f"{name}: ROC-AUC {auc(risky, safe):.3f}, recall at 5 % false alarms {found:.2f}, over {len(risky)} risky, {len(safe)} safe"
+        )
 
 
 def platt(odds: Floats, labels: Floats) -> tuple[float, float]:

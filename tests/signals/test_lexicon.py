@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jaga.records import Message
+from jaga.signals import Actor, all_detectors
 from jaga.signals.catalogue import load_catalogue
 from jaga.signals.lexicon import Lexicon, load_lexicon
 from jaga.signals.normalise import Normaliser
 
 CATALOGUE = load_catalogue()
+AT = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
 
 @pytest.mark.parametrize(
@@ -35,14 +40,20 @@ def test_normalising_never_fails_and_leaves_single_spaces(text: str) -> None:
     assert "  " not in folded
 
 
-@pytest.mark.parametrize(("key", "said"), CATALOGUE.phrases.items(), ids=lambda value: str(value)[:40])
-def test_tactics_hear_their_prototypes_and_not_their_counter_examples(key: tuple[str, str], said: object) -> None:
-    lexicon = load_lexicon()
+@pytest.mark.parametrize("key", CATALOGUE.phrases, ids="/".join)
+def test_tactics_hear_their_prototypes_and_seldom_their_counter_examples(key: tuple[str, str]) -> None:
     phrases = CATALOGUE.phrases[key]
-    heard = [text for text in phrases.prototypes if key[0] in {hit.tactic for hit in lexicon.hear(text)}]
-    false = [text for text in phrases.counter_examples if key[0] in {hit.tactic for hit in lexicon.hear(text)}]
+    by = CATALOGUE.tactics[key[0]].by
+    heard = [text for text in phrases.prototypes if key[0] in tactics(text, by)]
+    false = [text for text in phrases.counter_examples if key[0] in tactics(text, by)]
     assert len(heard) >= 0.8 * len(phrases.prototypes)
     assert len(false) <= 0.34 * len(phrases.counter_examples)
+
+
+def tactics(text: str, by: str) -> set[str]:
+    message = Message(conversation="c", author="x", sent_at=AT, text=text, platform="test")
+    actor: Actor = "child" if by == "child" else "contact"
+    return {signal.tactic for detector in all_detectors() for signal in detector.hear(message, actor)}
 
 
 def test_both_engines_hear_the_same() -> None:

@@ -16,6 +16,8 @@ __all__ = ["Relationship"]
 _KEPT = 5
 # Evidence of a tactic below which it counts as not heard when tactics are counted.
 _HEARD = 0.25
+# Evidence from which a tactic counts in full when tactics are counted.
+_CLEAR = 0.7
 _NIGHT_FROM, _NIGHT_TO = 23, 5
 # Acceleration compares the contact's messages a day, averaged over days and over weeks (time constants, in days).
 _DAYS, _WEEKS = 2.0, 14.0
@@ -278,7 +280,7 @@ class Relationship:
             safe = self._model.safe_tone
             found["tone_near"] = (self._near + _NEAR_PRIOR * safe) / (self._near_weight + _NEAR_PRIOR) - safe
             found["tone_far"] = (self._far + _FAR_PRIOR * safe) / (self._far_weight + _FAR_PRIOR) - safe
-        heard = sum(min(1.0, found.get(name, 0.0) / 0.5) for name in _CONTACT)
+        heard = sum(min(1.0, found.get(name, 0.0) / _CLEAR) for name in _CONTACT)
         found["diversity"] = max(0.0, heard - 1.0)
         return found
 

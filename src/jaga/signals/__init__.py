@@ -7,8 +7,7 @@ import functools
 from jaga.plugins import load_plugins
 from jaga.signals._base import Actor, Detector, Signal, Toned
 
-__all__ = ["Actor", "Detector", "Signal",
-    "Toned", "all_detectors"]
+__all__ = ["Actor", "Detector", "Signal", "Toned", "all_detectors"]
 
 
 @functools.cache

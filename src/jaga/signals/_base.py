@@ -34,8 +34,7 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 @runtime_checkable
 class Detector(Protocol):
-    """Pure: no clock, no network, no memory of earlier messages; the same message gives the same signals.
-    """
+    """Pure: no clock, no network, no memory of earlier messages; the same message gives the same signals."""
 
     name: str
 

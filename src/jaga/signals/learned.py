@@ -32,7 +32,7 @@ LOWEST, HIGHEST = -4.0, 3.0
 # Signals of this ear belong to no group of the tactic's definition.
 GROUP = "learned"
 # Below this probability it says nothing.
-HEARD = 0.25
+HEARD = 0.35
 # Words whose rows are kept at hand; when full they are all let go, so memory stays bounded.
 _KEPT_WORDS = 50_000
 # Fewer words than this carry no tactic of their own.

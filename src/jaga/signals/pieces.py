@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Iterator
+from itertools import pairwise
 
 __all__ = ["BUCKETS", "chunks", "pairs", "parts", "words"]
 
@@ -56,7 +57,7 @@ def parts(word: str) -> list[tuple[int, float]]:
 
 def pairs(found: list[str]) -> list[int]:
     """Buckets of neighbouring words, and of three Han characters in a row; each weighs `PAIR`."""
-    buckets = [_bucket(f"{one}_{other}") for one, other in zip(found, found[1:], strict=False)]
+    buckets = [_bucket(f"{one}_{other}") for one, other in pairwise(found)]
     for one, other, third in zip(found, found[1:], found[2:], strict=False):
         if "\u3400" <= one <= "\u9fff" and "\u3400" <= other <= "\u9fff" and "\u3400" <= third <= "\u9fff":
             buckets.append(_bucket(one + other + third))
