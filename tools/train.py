@@ -2,10 +2,11 @@
 
     python tools/train.py      (`make model`)
 
-The ear (src/jaga/signals/learned.npz) learns from the catalogue's prototypes and counter-examples and, as further examples of
-nothing, from the safe conversations of evaluation/train. The judgement (src/jaga/assessment/model.json) is fitted on
-evaluation/train with ears that did not hear the conversation they judge; its scale and thresholds are set on train and
-evaluation/dev. The test split is never opened.
+The ear (src/jaga/signals/learned.npz) learns from the catalogue's prototypes and counter-examples and from evaluation/train and
+dev: the safe conversations as further examples of nothing, the risky ones by the tactics marked in them. The judgement
+(src/jaga/assessment/model.json) is fitted on the same conversations with ears that did not hear the scenario they judge
+(five folds), and its thresholds are set on those out-of-fold scores: `concern` where at most 4 % of the safe reach it. How the
+learning is done was chosen on dev while only train was learned from. The test split is never opened.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -35,6 +37,9 @@ from jaga.signals.pieces import BUCKETS, PAIR, chunks, pairs, parts, words
 ROOT = Path(__file__).parents[1]
 EAR = ROOT / "src/jaga/signals/learned.npz"
 MODEL = ROOT / "src/jaga/assessment/model.json"
+MARKS = "tactics.ndjson"
+# Share of safe conversations that may reach each level.
+WATCH, CONCERN, URGENT = 0.15, 0.04, 0.02
 FOLDS = 5
 # Ridge of the ear, in units of one example; and weights of its kinds of example. Chosen on dev.
 RIDGE = 0.3
@@ -138,7 +143,7 @@ def learn_tone(heard: Sequence[tuple[Scenario, list[NDArray[np.float32] | None]]
             return float(total), np.r_[x.T @ (chance - y) + TONE_RIDGE * flat[:-1], (chance - y).sum()]
 
         # More of a tactic never makes a message sound safer.
-        bounds = [(None, 0.0) if one else (0.0, None) for one in protective] + [(None, None)]
+        bounds: list[Any] = [(None, 0.0) if one else (0.0, None) for one in protective] + [(None, None)]
         found = minimize(loss, np.zeros(x.shape[1] + 1), jac=True, method="L-BFGS-B", bounds=bounds)
         rows[side, :-1][use] = found.x[:-1]
         rows[side, -1] = found.x[-1] - math.log(y.mean() / (1 - y.mean()))
@@ -217,7 +222,7 @@ def fit_judge(
     balance = np.where(labels == 1, 0.5 / labels.mean(), 0.5 / (1 - labels.mean()))
     for _ in range(6):
         worst = np.zeros((len(seen), len(names)))
-        for row, (scenario, found) in enumerate(seen):
+        for row, (_, found) in enumerate(seen):
             vectors = [vector(features, names) for _, features in found]
             if vectors:
                 worst[row] = max(vectors, key=lambda one: float(one @ weights))
@@ -225,13 +230,15 @@ def fit_judge(
         def loss(flat: Floats, worst: Floats = worst) -> tuple[float, Floats]:
             odds = worst @ flat[:-1] + flat[-1]
             chance = 1.0 / (1.0 + np.exp(-odds))
-            total = (balance * (np.logaddexp(0, odds) - labels * odds)).sum() + ridge / 2 * ((flat[:-1] - prior) ** 2).sum()
+            total = (balance * (np.logaddexp(0, odds) - labels * odds)).sum() + ridge / 2 * (
+                (flat[:-1] - prior) ** 2
+            ).sum()
             pull = balance * (chance - labels)
             return float(total), np.r_[worst.T @ pull + ridge * (flat[:-1] - prior), pull.sum()]
 
         # Hours and pace of invented conversations are their writers' choice: they may lean, not decide.
         most = [MOST_CONTEXT if name in CONTEXT else None for name in names]
-        bounds = [(0.0, top) if sign > 0 else (None, 0.0) for sign, top in zip(signs, most, strict=True)]
+        bounds: list[Any] = [(0.0, top) if sign > 0 else (None, 0.0) for sign, top in zip(signs, most, strict=True)]
         bounds += [(None, None)]
         found_at = minimize(loss, np.r_[weights, bias], jac=True, method="L-BFGS-B", bounds=bounds)
         weights, bias = found_at.x[:-1], float(found_at.x[-1])
@@ -240,10 +247,13 @@ def fit_judge(
 
 # What the literature says weighs most, before any data: the ridge pulls towards it.
 PRIOR = {
-    "threat": 2.5, "secrecy": 1.5, "recruiting": 1.5, "offering_images": 1.5, "image_request": 1.2, "risk_assessment": 1.0,
-    "isolation": 0.8, "meeting": 0.8, "escalation": 0.8, "moving_platform": 0.5, "inducement": 0.5, "false_identity": 0.5,
-    "flattery": 0.3, "age_probing": 0.3, "refusal": 0.5, "distress": 0.3, "compliance": 0.5, "protective": -1.0,
-    "tone_near": 1.5, "tone_far": 1.5, "diversity": 0.3,
+    "threat": 4.0, "secrecy": 2.0, "recruiting": 2.0, "offering_images": 2.0, "image_request": 1.7, "risk_assessment": 1.8,
+    "isolation": 1.4, "meeting": 1.3, "escalation": 1.4, "moving_platform": 1.0, "inducement": 1.0, "false_identity": 0.8,
+    "flattery": 0.5, "age_probing": 0.6, "refusal": 0.8, "distress": 0.6, "compliance": 0.8, "protective": -1.5,
+    "tone_near": 2.5, "tone_far": 2.5, "diversity": 0.3,
+    "secrecy+meeting": 1.2, "secrecy+image_request": 1.2, "secrecy+inducement": 0.6, "inducement+image_request": 0.6,
+    "risk_assessment+meeting": 0.6, "risk_assessment+image_request": 0.6, "threat+image_request": 0.5,
+    "refusal+escalation": 0.8, "distress+threat": 0.8,
 }  # fmt: skip
 CONTEXT = frozenset(("night", "one_sided", "request", "streak", "acceleration", "many_addressed"))
 MOST_CONTEXT = 0.4
@@ -263,12 +273,13 @@ def main() -> int:
     """Learn, fit, write."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--data", type=Path, default=ROOT / "evaluation")
-    arguments.add_argument("--ears", type=Path, help="folder of ears learned before from the same data, or to keep them in")
-    arguments.add_argument("--ridge", type=float, default=1.0)
+    arguments.add_argument(
+        "--ears", type=Path, help="folder of ears learned before from the same data, or to keep them in"
+    )
+    arguments.add_argument("--ridge", type=float, default=3.0)
     chosen = arguments.parse_args()
-    train = list(load_scenarios([chosen.data / "train"]))
-    dev = list(load_scenarios([chosen.data / "dev"]))
-    said = tactics_of(chosen.data / "train" / "tactics.ndjson")
+    train = list(load_scenarios([chosen.data / "train", chosen.data / "dev"]))
+    said = {**tactics_of(chosen.data / "train" / MARKS), **tactics_of(chosen.data / "dev" / MARKS)}
     briefs = sorted({scenario.label.scenario for scenario in train})
     folds = [set(briefs[fold::FOLDS]) for fold in range(FOLDS)]
     ears = [
@@ -289,13 +300,11 @@ def main() -> int:
         ear.tone = tone
     EAR.write_bytes(final.save())
     print(f"ear: {EAR.stat().st_size} bytes, safe tone {safe_tone:.3f}")
-    judge(train, dev, folds, ears, final, safe_tone, chosen.ridge)
+    judge(train, folds, ears, safe_tone, chosen.ridge)
     return 0
 
 
-def kept(
-    folder: Path | None, name: str, scenarios: Sequence[Scenario], said: dict[tuple[str, int], set[str]]
-) -> Table:
+def kept(folder: Path | None, name: str, scenarios: Sequence[Scenario], said: dict[tuple[str, int], set[str]]) -> Table:
     """An ear learned before, or a new one: fitting the judgement anew should not take learning to hear anew."""
     if folder is None:
         return learn_ear(scenarios, said)
@@ -316,32 +325,39 @@ def tactics_of(path: Path) -> dict[tuple[str, int], set[str]]:
 
 def judge(
     train: list[Scenario],
-    dev: list[Scenario],
     folds: list[set[str]],
     ears: list[Table],
-    final: Table,
     safe_tone: float,
     ridge: float,
 ) -> None:
     """Fit and write model.json."""
     old = msgspec.structs.replace(load_model(), safe_tone=safe_tone)
-    seen = []
+    names = [*LINEAR, "diversity", *old.pairs]
+    parts_seen = []
     for held, ear in zip(folds, ears, strict=True):
         detectors = with_ear(ear)
-        seen += [(one, moments(one, detectors, old)) for one in train if one.label.scenario in held]
-    detectors = with_ear(final)
-    unseen = [(one, moments(one, detectors, old)) for one in dev]
-    names = [*LINEAR, "diversity", *old.pairs]
-    weights, bias = fit_judge(seen, names, ridge)
-    both = [*seen, *unseen]
-    odds = np.array(
-        [
+        parts_seen.append([(one, moments(one, detectors, old)) for one in train if one.label.scenario in held])
+    # Scores for scale and thresholds come from a judgement that did not see the scenario either.
+    scores: list[float] = []
+    for number, part in enumerate(parts_seen):
+        others = [one for other, rest in enumerate(parts_seen) if other != number for one in rest]
+        weights, bias = fit_judge(others, names, ridge)
+        scores += [
             max((float(vector(features, names) @ weights) + bias for _, features in found), default=bias)
-            for _, found in both
+            for _, found in part
         ]
-    )
-    labels = np.array([float(scenario.label.risky) for scenario, _ in both])
+    seen = [one for part in parts_seen for one in part]
+    odds = np.array(scores)
+    labels = np.array([float(scenario.label.risky) for scenario, _ in seen])
     slope, shift = platt(odds, labels)
+    safe = sorted(float(x) for x in odds[labels == 0])
+    risky = [float(x) for x in odds[labels == 1]]
+
+    def chance(share: float) -> float:
+        """The score that this share of the safe conversations exceeds."""
+        return 1.0 / (1.0 + math.exp(-(slope * safe[-1 - int(share * len(safe))] + shift)))
+
+    weights, bias = fit_judge(seen, names, ridge)
     value = dict(zip(names, (round(float(weight), 3) for weight in weights), strict=True))
     model = Model(
         schema=1,
@@ -352,24 +368,21 @@ def judge(
         slope=round(slope, 3),
         shift=round(shift, 3),
         safe_tone=round(safe_tone, 4),
-        watch=old.watch,
-        concern=old.concern,
-        urgent=old.urgent,
+        watch=round(chance(WATCH), 3),
+        concern=round(chance(CONCERN), 3),
+        urgent=round(chance(URGENT), 3),
         half_life=old.half_life,
     )
     MODEL.write_text(json.dumps(msgspec.to_builtins(model), indent=1) + "\n", encoding="utf-8")
     print(json.dumps({name: weight for name, weight in value.items() if weight}, indent=None))
-    for name, part in (("train, heard by others", seen), ("dev", unseen)):
-        odds = np.array(
-            [max((float(vector(f, names) @ weights) + bias for _, f in found), default=bias) for _, found in part]
-        )
-        risky = [float(x) for x, (one, _) in zip(odds, part, strict=True) if one.label.risky]
-        safe = [float(x) for x, (one, _) in zip(odds, part, strict=True) if not one.label.risky]
-        bar = sorted(safe)[-1 - len(safe) // 20]
-        found = sum(x > bar for x in risky) / len(risky)
-        print(
-            f"{name}: ROC-AUC {auc(risky, safe):.3f}, recall at 5 % false alarms {found:.2f}, over {len(risky)} risky, {len(safe)} safe"
-        )
+    bar = safe[-1 - len(safe) // 20]
+    print(
+        f"out of fold: ROC-AUC {auc(risky, safe):.3f}, recall at 5 % false alarms "
+        f"{sum(x > bar for x in risky) / len(risky):.2f}, over {len(risky)} risky, {len(safe)} safe"
+    )
+    for language in sorted({one.label.language for one, _ in seen}):
+        mine = np.array([one.label.language == language for one, _ in seen])
+        print(f"  {language}: {auc(list(odds[mine & (labels == 1)]), list(odds[mine & (labels == 0)])) or 0:.3f}")
 
 
 def platt(odds: Floats, labels: Floats) -> tuple[float, float]:

@@ -28,6 +28,8 @@ _SETTLED = 5
 _NEAR, _NEAR_PRIOR = 6.0, 20.0
 _FAR, _FAR_PRIOR = 24.0, 40.0
 _NEAR_KEEP, _FAR_KEEP = 0.5 ** (1 / _NEAR), 0.5 ** (1 / _FAR)
+# A rise of the near tone that is worth judging anew.
+_TONE_STEP = 0.02
 # People of a group whom a contact turned to with a tactic; counted no further.
 _MANY = 8
 
@@ -117,6 +119,7 @@ class Relationship:
         # Sums of tone and their weights.
         self._near = self._near_weight = 0.0
         self._far = self._far_weight = 0.0
+        self._judged_tone = 0.0
         # Messages a day, averaged over days and weeks, as of the local day `_pace_day`.
         self._fast = 0.0
         self._slow = 0.0
@@ -184,8 +187,8 @@ class Relationship:
             self._near_weight = self._near_weight * _NEAR_KEEP + 1.0
             self._far = self._far * _FAR_KEEP + tone
             self._far_weight = self._far_weight * _FAR_KEEP + 1.0
-        # Tone alone judges nobody: it counts once something was heard.
-        if not heard and (tone is None or not self._tactics):
+        # Tone alone judges nobody: it counts once something was heard, and when it sounds worse than at the last judgement.
+        if not heard and (not self._tactics or self._near_tone() <= self._judged_tone + _TONE_STEP):
             return False
         return self._judge(message, index)
 
@@ -251,6 +254,10 @@ class Relationship:
         fast = self._fast / (1.0 - math.exp(-(known + 1) / _DAYS))
         return min(1.0, max(0.0, (fast / slow - 1.0) / 3.0))
 
+    def _near_tone(self) -> float:
+        safe = self._model.safe_tone
+        return (self._near + _NEAR_PRIOR * safe) / (self._near_weight + _NEAR_PRIOR) - safe
+
     def _faded(self, tactic: _Tactic, index: int) -> float:
         return tactic.level * math.pow(0.5, (index - tactic.seen_at) / self._model.half_life)
 
@@ -278,7 +285,7 @@ class Relationship:
                 found["many_addressed"] = min(1.0, (len(self.addressed) - 2) / 3)
         if found:
             safe = self._model.safe_tone
-            found["tone_near"] = (self._near + _NEAR_PRIOR * safe) / (self._near_weight + _NEAR_PRIOR) - safe
+            found["tone_near"] = self._near_tone()
             found["tone_far"] = (self._far + _FAR_PRIOR * safe) / (self._far_weight + _FAR_PRIOR) - safe
         heard = sum(min(1.0, found.get(name, 0.0) / _CLEAR) for name in _CONTACT)
         found["diversity"] = max(0.0, heard - 1.0)
@@ -287,6 +294,7 @@ class Relationship:
     def _judge(self, message: Message, index: int) -> bool:
         model = self._model
         self.judged += 1
+        self._judged_tone = max(self._judged_tone, self._near_tone())
         features = self.features()
         parts = {name: model.weights.get(name, 0.0) * value for name, value in features.items() if name != "diversity"}
         parts["diversity"] = model.diversity * features["diversity"]
@@ -307,7 +315,9 @@ class Relationship:
                     message=message.id, conversation=message.conversation, sent_at=message.sent_at, index=index
                 )
             self.level = level
-            self.score = max(self.score, score)
+            # A level that a rule gives by itself carries at least its score.
+            least = {"none": 0.0, "watch": model.watch, "concern": model.concern, "urgent": model.urgent}[level]
+            self.score = max(self.score, score, least)
             self._contributions = parts
         return rose
 
@@ -317,7 +327,7 @@ class Relationship:
         grave = (
             threat is not None and features["threat"] >= 0.5 and any(group in _GRAVE_THREATS for group in threat.groups)
         )
-        if score < model.watch:
+        if score < model.watch and not grave:
             return "none"
         core = [name for name in CORE if features.get(name, 0.0) >= _HEARD]
         soft = [name for name in _SOFT if features.get(name, 0.0) >= _HEARD]
@@ -329,7 +339,8 @@ class Relationship:
             or (selling and len(self._tactics["offering_images"].groups) >= 2)
             or (selling and bool(core or soft))
         )
-        if score < model.concern or not enough:
+        # A direct threat is told at once, whatever the rest of the talk sounds like.
+        if (score < model.concern and not grave) or not enough:
             return "watch"
         meeting = self._tactics.get("meeting")
         secret_meeting = (

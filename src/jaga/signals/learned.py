@@ -35,6 +35,7 @@ GROUP = "learned"
 HEARD = 0.35
 # Words whose rows are kept at hand; when full they are all let go, so memory stays bounded.
 _KEPT_WORDS = 50_000
+_KEPT_TEXTS = 20_000
 # Fewer words than this carry no tactic of their own.
 _FEWEST = 2
 
@@ -122,19 +123,29 @@ class Learned:
         catalogue = load_catalogue()
         self._by = {name: tactic.by for name, tactic in catalogue.tactics.items()}
         self._normalise = load_lexicon().normalise
-        self._bar = math.log(heard / (1.0 - heard))
+        tactics = len(self._table.tactics)
+        tones = len(TONES)
+        # Per column: from where it is heard (tones never are), and the range that counts for tone.
+        self._bar = np.array([math.log(heard / (1.0 - heard))] * tactics + [np.inf] * tones, np.float32)
+        self._lowest = np.array([LOWEST] * tactics + [-np.inf] * tones, np.float32)
+        self._highest = np.array([HIGHEST] * tactics + [np.inf] * tones, np.float32)
+        self._weights = self._table.weights * self._table.scale
+        self._pairs = self._weights * np.float32(PAIR)
         self._known: dict[str, int] = {}
         self._rows = np.zeros((1024, len(self._table.columns)), np.float32)
-        self._heard: tuple[str, NDArray[np.float32] | None] = ("", None)
-        self._tactics = len(self._table.tactics)
+        # What short texts say, kept while there is room: "ok" and "haha" are most of any chat.
+        self._said: dict[str, NDArray[np.float32] | None] = {}
 
     def hear(self, message: Message, by: Actor) -> Iterator[Signal]:
         """Yield one signal per tactic of the speaker's kind whose probability is high enough."""
         odds = self.odds(message.text)
-        if odds is None or odds[: self._tactics].max() < self._bar:
+        if odds is None:
+            return
+        heard = odds >= self._bar
+        if not heard.any():
             return
         identifier = (message.id,)
-        for column in np.nonzero(odds[: self._tactics] >= self._bar)[0]:
+        for column in np.nonzero(heard)[0]:
             tactic = self._table.tactics[column]
             if self._by.get(tactic) in (by, "anyone"):
                 yield Signal(
@@ -152,17 +163,19 @@ class Learned:
         if odds is None:
             return None
         weights = self._table.tone[0 if by == "contact" else 1]
-        bounded = odds.copy()
-        np.clip(bounded[: self._tactics], LOWEST, HIGHEST, out=bounded[: self._tactics])
-        return float(bounded @ weights[:-1] + weights[-1])
+        bounded = np.minimum(np.maximum(odds, self._lowest), self._highest)
+        return float(bounded.dot(weights[:-1]) + weights[-1])
 
     def odds(self, text: str) -> NDArray[np.float32] | None:
         """Log-odds per column (columns,), the highest over the stretches of a long text; None if it says too little."""
-        # Hearing and tone ask for the same text one after the other.
-        if self._heard[0] == text:
-            return self._heard[1]
+        said = self._said
+        if text in said:
+            return said[text]
         odds = self._listen(text)
-        self._heard = (text, odds)
+        if len(said) >= _KEPT_TEXTS:
+            said.clear()
+        # Hearing and tone ask for the same text one after the other, so the last one is always kept.
+        said[text] = odds
         return odds
 
     def _listen(self, text: str) -> NDArray[np.float32] | None:
@@ -183,12 +196,13 @@ class Learned:
             at = [known[word] for word in stretch]
         except KeyError:
             at = [self._learn(word) for word in stretch]
-        table = self._table
-        total = self._rows[at].sum(axis=0)
+        total: NDArray[np.float32] = np.add.reduce(self._rows.take(at, 0), 0)
         neighbours = pairs(stretch)
         if neighbours:
-            total += PAIR * table.scale * table.weights[neighbours].sum(axis=0, dtype=np.int32)
-        return np.asarray(total / math.sqrt(len(stretch)) + table.bias, dtype=np.float32)
+            total += np.add.reduce(self._pairs.take(neighbours, 0), 0)
+        total *= 1.0 / math.sqrt(len(stretch))
+        total += self._table.bias
+        return total
 
     def _learn(self, word: str) -> int:
         at = self._known.get(word)
@@ -202,6 +216,4 @@ class Learned:
 
     def _row(self, word: str) -> NDArray[np.float32]:
         buckets, weights = zip(*parts(word), strict=True)
-        return np.asarray(
-            np.array(weights, np.float32) @ self._table.weights[list(buckets)] * self._table.scale, dtype=np.float32
-        )
+        return np.asarray(np.array(weights, np.float32) @ self._weights[list(buckets)], dtype=np.float32)

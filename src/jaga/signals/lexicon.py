@@ -57,7 +57,8 @@ class Lexicon:
     """
 
     def __init__(self, catalogue: Catalogue, *, engine: str | None = None, cache: Path | None = None) -> None:
-        self.normalise = Normaliser(catalogue.short_forms)
+        # Every ear asks for the same text one after the other.
+        self.normalise = functools.lru_cache(maxsize=64)(Normaliser(catalogue.short_forms).__call__)
         patterns = list(_compile(catalogue))
         self._hits = [pattern.hit for pattern in patterns]
         find = _engine(engine)([pattern.expression for pattern in patterns], cache)

@@ -57,8 +57,12 @@ def parts(word: str) -> list[tuple[int, float]]:
 
 def pairs(found: list[str]) -> list[int]:
     """Buckets of neighbouring words, and of three Han characters in a row; each weighs `PAIR`."""
-    buckets = [_bucket(f"{one}_{other}") for one, other in pairwise(found)]
+    crc = zlib.crc32
+    buckets = [crc(f"{one}_{other}".encode("utf-8", "surrogatepass")) & _MASK for one, other in pairwise(found)]
+    if max(found, default="") < "\u3400":
+        return buckets
     for one, other, third in zip(found, found[1:], found[2:], strict=False):
-        if "\u3400" <= one <= "\u9fff" and "\u3400" <= other <= "\u9fff" and "\u3400" <= third <= "\u9fff":
+        # A word that starts with a Han character is one.
+        if "\u3400" <= one[0] <= "\u9fff" and "\u3400" <= other[0] <= "\u9fff" and "\u3400" <= third[0] <= "\u9fff":
             buckets.append(_bucket(one + other + third))
     return buckets
