@@ -1,8 +1,10 @@
 # make setup  the environment in .venv (called by the others)
 # make run    check the bundled sample export and print the report
-# make test   everything CI asks: format, lint, types, tests
+# make model  learn the ear and fit the judgement again (some minutes)
+# make fuzz   the fuzzer alone, for SECONDS_EACH (60)
+# make test   everything CI asks: format, lint, types, tests, a short fuzz
 .DEFAULT_GOAL := run
-.PHONY: setup run test docs
+.PHONY: setup run model test fuzz docs
 PYTHON ?= python3
 PIP := .venv/bin/python -m pip --disable-pip-version-check -q
 
@@ -19,10 +21,17 @@ setup: .venv/.ready
 run: setup
 	@.venv/bin/jaga check --child Aina samples/whatsapp; code=$$?; test $$code -eq 0 -o $$code -eq 10 -o $$code -eq 11
 
+model: setup
+	.venv/bin/python tools/train.py
+
 test: setup
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/pytest -q
+	.venv/bin/python tests/fuzz/fuzz_sources.py -max_total_time=20 -verbosity=0 -artifact_prefix=/tmp/
+
+fuzz: setup
+	.venv/bin/python tests/fuzz/fuzz_sources.py -max_total_time=$${SECONDS_EACH:-60} -artifact_prefix=/tmp/
 
 docs: setup
 	.venv/bin/mkdocs build --strict -q

@@ -43,7 +43,7 @@ WATCH, CONCERN, URGENT = 0.15, 0.04, 0.02
 FOLDS = 5
 # Ridge of the ear, in units of one example; and weights of its kinds of example. Chosen on dev.
 RIDGE = 0.3
-POSITIVE, COUNTER, OTHER, ORDINARY, ANNOTATED = 6.0, 4.0, 0.5, 0.3, 4.0
+POSITIVE, COUNTER, OTHER, ORDINARY, ANNOTATED = 6.0, 4.0, 0.5, 1.0, 6.0
 TONE, TONE_RIDGE = 5.0, 300.0
 
 Floats = NDArray[np.float64]
@@ -253,7 +253,7 @@ PRIOR = {
     "tone_near": 2.5, "tone_far": 2.5, "diversity": 0.3,
     "secrecy+meeting": 1.2, "secrecy+image_request": 1.2, "secrecy+inducement": 0.6, "inducement+image_request": 0.6,
     "risk_assessment+meeting": 0.6, "risk_assessment+image_request": 0.6, "threat+image_request": 0.5,
-    "refusal+escalation": 0.8, "distress+threat": 0.8,
+    "refusal+escalation": 0.8, "persistence": 1.0, "distress+threat": 0.8,
 }  # fmt: skip
 CONTEXT = frozenset(("night", "one_sided", "request", "streak", "acceleration", "many_addressed"))
 MOST_CONTEXT = 0.4

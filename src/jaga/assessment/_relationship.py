@@ -28,6 +28,8 @@ _SETTLED = 5
 _NEAR, _NEAR_PRIOR = 6.0, 20.0
 _FAR, _FAR_PRIOR = 24.0, 40.0
 _NEAR_KEEP, _FAR_KEEP = 0.5 ** (1 / _NEAR), 0.5 ** (1 / _FAR)
+# Messages after a refusal in which a new push counts as going on.
+_AFTER_REFUSAL = 8
 # A rise of the near tone that is worth judging anew.
 _TONE_STEP = 0.02
 # People of a group whom a contact turned to with a tactic; counted no further.
@@ -64,6 +66,7 @@ LINEAR = (
     "one_sided",
     "request",
     "streak",
+    "persistence",
     "acceleration",
     "many_addressed",
     "tone_near",
@@ -108,6 +111,9 @@ class Relationship:
         self.score = 0.0
         self.level: Level = "none"
         self.onset: Onset | None = None
+        # How often the contact went on after the child refused, and where the last refusal stands.
+        self.persisted = 0
+        self._refused_at: int | None = None
         # Messages after which it was judged anew.
         self.judged = 0
         self.is_request = False
@@ -179,6 +185,13 @@ class Relationship:
         heard = False
         for signal in signals:
             heard = True
+            if signal.tactic == "refusal":
+                self._refused_at = index
+            elif self._refused_at is not None and signal.tactic in CORE:
+                # Going on after a no (a message or so later counts as well as at once) is pressure, however it is worded.
+                if index - self._refused_at <= _AFTER_REFUSAL:
+                    self.persisted += 1
+                self._refused_at = None
             if addressed is not None and signal.tactic in _CONTACT and len(self.addressed) < _MANY:
                 self.addressed.add(addressed)
             day[2] += self._hear(signal, message, index)
@@ -280,6 +293,8 @@ class Relationship:
                 found["request"] = 1.0
             if self.longest_run > 3:
                 found["streak"] = min(1.0, (self.longest_run - 3) / 7)
+            if self.persisted:
+                found["persistence"] = 1.0 - 0.6**self.persisted
             found["acceleration"] = self._acceleration()
             if len(self.addressed) > 2:
                 found["many_addressed"] = min(1.0, (len(self.addressed) - 2) / 3)
