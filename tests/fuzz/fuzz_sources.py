@@ -20,7 +20,18 @@ with atheris.instrument_imports(include=["jaga"]):
 
     all_sources()
 
-NAMES = ("_chat.txt", "result.json", "message_1.json", "messages.html", "sms.xml", "a.csv", "a.jsonl", "a.mbox", "a.zip", "a.db")
+NAMES = (
+    "_chat.txt",
+    "result.json",
+    "message_1.json",
+    "messages.html",
+    "sms.xml",
+    "a.csv",
+    "a.jsonl",
+    "a.mbox",
+    "a.zip",
+    "a.db",
+)
 CONTEXT = Context(zone=timezone.utc, zone_name="UTC")
 
 
