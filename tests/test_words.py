@@ -28,7 +28,8 @@ def test_translations_keep_their_placeholders(path: Path) -> None:
 
 def test_malay_is_spoken_and_english_is_the_fallback() -> None:
     assert words("ms")("Act today") == "Bertindak hari ini"
-    assert words("zh")("Act today") == "Act today"
+    assert words("zh")("Act today") == "今天就要行动"
+    assert words("zh")("no such text") == "no such text"
 
 
 def test_the_language_asked_for_is_found() -> None:

@@ -10,12 +10,15 @@ from jaga.assessment._model import Model
 from jaga.assessment._types import LEVELS, Assessment, Day, Evidence, Level, Onset, RiskType, TacticFinding
 from jaga.records import Message
 from jaga.signals import Actor, Signal
+from jaga.signals.learned import GROUP as LEARNED
 
 __all__ = ["Relationship"]
 
 _KEPT = 5
 # Evidence of a tactic below which it counts as not heard when tactics are counted.
 _HEARD = 0.25
+# Evidence from which a tactic is plain.
+_PLAIN = 0.55
 # Evidence from which a tactic counts in full when tactics are counted.
 _CLEAR = 0.7
 _NIGHT_FROM, _NIGHT_TO = 23, 5
@@ -339,9 +342,22 @@ class Relationship:
     def _level(self, score: float, features: dict[str, float]) -> Level:
         model = self._model
         threat = self._tactics.get("threat")
-        grave = (
-            threat is not None and features["threat"] >= 0.5 and any(group in _GRAVE_THREATS for group in threat.groups)
+        # Both ears must hear the threat: a pattern names its kind, the learned one knows "or else" from a queue at the clinic.
+        threatened = (
+            threat is not None
+            and features["threat"] >= 0.5
+            and any(group in _GRAVE_THREATS for group in threat.groups)
+            and threat.strongest.get(LEARNED, 0.0) >= 0.5
         )
+        grave = threatened
+        # Three of the grave tactics, each in plain words that a pattern names, weigh as much as a threat.
+        plain = [
+            name
+            for name in CORE
+            if features.get(name, 0.0) >= _PLAIN and any(group != LEARNED for group in self._tactics[name].groups)
+        ]
+        # Unless the talk warns of them: a safety lesson names them all.
+        grave = grave or (len(plain) >= 3 and features.get("protective", 0.0) < _HEARD)
         if score < model.watch and not grave:
             return "none"
         core = [name for name in CORE if features.get(name, 0.0) >= _HEARD]
@@ -367,7 +383,7 @@ class Relationship:
         sent = compliance is not None and bool({"agrees_send", "agrees_meet"} & set(compliance.groups))
         distress = self._tactics.get("distress")
         danger = distress is not None and "self_harm" in distress.groups
-        if score >= model.urgent and (grave or secret_meeting or danger or (sent and len(core) >= 2)):
+        if score >= model.urgent and (threatened or secret_meeting or danger or (sent and len(core) >= 2)):
             return "urgent"
         return "concern"
 

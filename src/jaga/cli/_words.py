@@ -9,6 +9,7 @@ from jaga.family import Checked
 from jaga.guidance import Guidance
 from jaga.guidance import next_steps as _steps
 from jaga.signals.catalogue import load_catalogue
+from jaga.signals.learned import GROUP as LEARNED
 from jaga.words import Words
 
 __all__ = [
@@ -88,7 +89,11 @@ def tactic_words(say: Words, tactic: str) -> str:
 
 def group_words(say: Words, tactic: str, group: str) -> str:
     known = load_catalogue().tactics.get(tactic)
-    return say(known.groups[group].meaning) if known is not None and group in known.groups else group
+    if known is None:
+        return group
+    if group == LEARNED:
+        return say("Sounds like known examples of: {tactic}", tactic=say(known.title))
+    return say(known.groups[group].meaning) if group in known.groups else group
 
 
 def contact_words(say: Words, one: Assessment) -> str:
@@ -172,7 +177,11 @@ def strongest(say: Words, one: Assessment, limit: int) -> list[tuple[Evidence, l
             continue
         for piece in finding.evidence:
             pieces.setdefault(piece.message, piece)
-            reasons.setdefault(piece.message, {})[group_words(say, finding.tactic, piece.group)] = None
+            named = piece.group != LEARNED or not any(
+                other.message == piece.message and other.group != LEARNED for other in finding.evidence
+            )
+            if named:
+                reasons.setdefault(piece.message, {})[group_words(say, finding.tactic, piece.group)] = None
             added[piece.message] = added.get(piece.message, 0.0) + piece.added
     most = sorted(pieces.values(), key=lambda piece: -added[piece.message])[:limit]
     return [(piece, list(reasons[piece.message])) for piece in sorted(most, key=lambda piece: piece.sent_at)]
