@@ -316,7 +316,7 @@ def kept(folder: Path | None, name: str, scenarios: Sequence[Scenario], said: di
 
 
 def tactics_of(path: Path) -> dict[tuple[str, int], set[str]]:
-    """Tactics by (conversation, message position), as people marked them in the risky conversations of train."""
+    """Tactics by (conversation, message position), as marked in the risky conversations (evaluation/README.md)."""
     if not path.exists():
         return {}
     rows = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())

@@ -58,7 +58,7 @@ def _print(groups: dict[str, Figures], verdicts: list[Verdict], *, each: bool) -
     from rich.table import Table
 
     console = Console()
-    table = Table(title="Conversations as labelled by people, against what Jaga says", title_justify="left")
+    table = Table(title="Labelled conversations against what Jaga says", title_justify="left")
     table.add_column("")
     for name in groups:
         table.add_column(name, justify="right")

@@ -2,7 +2,7 @@
 
 A linear model per tactic over hashed pieces (pieces.py), small enough to ship: its table is 8-bit. Two more columns learn the
 tone of a whole conversation: how a contact writes, and how a child answers, in the risky conversations of evaluation/train
-against the safe ones. Tone is no evidence by itself; it moves the judgement of what was heard (assessment/_relationship.py).
+and dev against the safe ones. Tone is no evidence by itself; it moves the judgement of what was heard (assessment/_relationship.py).
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ GROUP = "learned"
 HEARD = 0.35
 # Words whose rows are kept at hand; when full they are all let go, so memory stays bounded.
 _KEPT_WORDS = 50_000
-_KEPT_TEXTS = 20_000
+# Texts whose odds are kept; a message may be long, so there are few.
+_KEPT_TEXTS = 8_192
 # Fewer words than this carry no tactic of their own.
 _FEWEST = 2
 
@@ -133,8 +134,8 @@ class Learned:
         self._pairs = self._weights * np.float32(PAIR)
         self._known: dict[str, int] = {}
         self._rows = np.zeros((1024, len(self._table.columns)), np.float32)
-        # What short texts say, kept while there is room: "ok" and "haha" are most of any chat.
-        self._said: dict[str, NDArray[np.float32] | None] = {}
+        # As the lexicon does: "ok" and "haha" are most of any chat, and hearing and tone ask one after the other.
+        self.odds = functools.lru_cache(maxsize=_KEPT_TEXTS)(self._odds_of)
 
     def hear(self, message: Message, by: Actor) -> Iterator[Signal]:
         """Yield one signal per tactic of the speaker's kind whose probability is high enough."""
@@ -166,19 +167,8 @@ class Learned:
         bounded = np.minimum(np.maximum(odds, self._lowest), self._highest)
         return float(bounded.dot(weights[:-1]) + weights[-1])
 
-    def odds(self, text: str) -> NDArray[np.float32] | None:
+    def _odds_of(self, text: str) -> NDArray[np.float32] | None:
         """Log-odds per column (columns,), the highest over the stretches of a long text; None if it says too little."""
-        said = self._said
-        if text in said:
-            return said[text]
-        odds = self._listen(text)
-        if len(said) >= _KEPT_TEXTS:
-            said.clear()
-        # Hearing and tone ask for the same text one after the other, so the last one is always kept.
-        said[text] = odds
-        return odds
-
-    def _listen(self, text: str) -> NDArray[np.float32] | None:
         found = words(self._normalise(text))
         if len(found) < _FEWEST:
             return None
