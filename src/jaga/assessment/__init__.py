@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from jaga.assessment._assessor import PUBLIC, Assessor
 from jaga.assessment._model import Model, load_model
+from jaga.assessment._thread import Threads
 from jaga.assessment._types import LEVELS, Assessment, Day, Evidence, Level, Onset, RiskType, TacticFinding
 from jaga.assessment._who import Owner, find_child
 
@@ -20,6 +21,7 @@ __all__ = [
     "Owner",
     "RiskType",
     "TacticFinding",
+    "Threads",
     "find_child",
     "load_model",
 ]

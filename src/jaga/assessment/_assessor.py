@@ -7,9 +7,10 @@ from datetime import datetime, timedelta, tzinfo
 
 from jaga.assessment._model import Model, load_model
 from jaga.assessment._relationship import Relationship
+from jaga.assessment._thread import Threads
 from jaga.assessment._types import Assessment
 from jaga.records import Account, Conversation, Message
-from jaga.signals import Actor, Detector, Signal, Toned, all_detectors
+from jaga.signals import Actor, Contextual, Detector, Signal, all_detectors
 
 __all__ = ["PUBLIC", "Assessor"]
 
@@ -43,7 +44,9 @@ class Assessor:
         self._accounts = accounts or {}
         self._model = model or load_model()
         self._detectors = tuple(detectors) if detectors is not None else all_detectors()
-        self._tones = tuple(detector.tone for detector in self._detectors if isinstance(detector, Toned))
+        self._contextual = tuple(detector for detector in self._detectors if isinstance(detector, Contextual))
+        self._plain = tuple(detector for detector in self._detectors if not isinstance(detector, Contextual))
+        self._threads = Threads()
         self.relationships: dict[str, Relationship] = {}
         # In a conversation: who spoke last, and when.
         self._last: dict[str, tuple[str, datetime]] = {}
@@ -56,6 +59,7 @@ class Assessor:
         if message.kind in ("system", "deleted") or not message.author:
             return None
         by: Actor = "child" if message.author in self._is_child else "contact"
+        before = self._threads.before(message, by)
         addressed: str | None = None
         conversation = self._conversations.get(message.conversation)
         kind = conversation.kind if conversation is not None else "direct"
@@ -81,10 +85,11 @@ class Assessor:
         signals: list[Signal] = []
         tone: float | None = None
         if message.text:
-            for detector in self._detectors:
+            for detector in self._plain:
                 signals.extend(detector.hear(message, by))
-            for tone_of in self._tones:
-                tone = tone_of(message, by)
+            for listener in self._contextual:
+                heard, tone = listener.listen(message, by, before)
+                signals += heard
         key = message.sent_at.toordinal()
         offset = self._offsets.get(key)
         if offset is None:

@@ -1,4 +1,4 @@
-"""The numbers of the judgement: weights over named features, kept as data (model.json), fitted by tools/calibrate.py."""
+"""The numbers of the judgement: weights over named features, kept as data (model.json), fitted by tools/train.py."""
 
 from __future__ import annotations
 
@@ -29,6 +29,9 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     shift: float = 0.0
     # Mean tone of a message in safe conversations (log-likelihood ratio).
     safe_tone: float = 0.0
+    # Log-odds taken off per e-fold of the history beyond a hundred messages: who is looked at ten thousand times must show more
+    # than who is looked at thirty times, or ordinary years would add up to an alarm.
+    patience: float = 0.0
     watch: float
     concern: float
     urgent: float

@@ -28,11 +28,13 @@ _DAYS, _WEEKS = 2.0, 14.0
 _SETTLED = 5
 # Tone is averaged over the last messages, near and far: half-life in messages, and how many messages of the usual safe tone it
 # starts from, so that a few words at the start tell little.
-_NEAR, _NEAR_PRIOR = 6.0, 20.0
-_FAR, _FAR_PRIOR = 24.0, 40.0
+_NEAR, _NEAR_PRIOR = 8.0, 10.0
+_FAR, _FAR_PRIOR = 24.0, 20.0
 _NEAR_KEEP, _FAR_KEEP = 0.5 ** (1 / _NEAR), 0.5 ** (1 / _FAR)
 # Messages after a refusal in which a new push counts as going on.
 _AFTER_REFUSAL = 8
+# Messages from which a history counts as long.
+_LONG = 100.0
 # A rise of the near tone that is worth judging anew.
 _TONE_STEP = 0.02
 # People of a group whom a contact turned to with a tactic; counted no further.
@@ -117,6 +119,8 @@ class Relationship:
         # How often the contact went on after the child refused, and where the last refusal stands.
         self.persisted = 0
         self._refused_at: int | None = None
+        # A direct threat was heard.
+        self._threatened = False
         # Messages after which it was judged anew.
         self.judged = 0
         self.is_request = False
@@ -186,8 +190,12 @@ class Relationship:
             for attachment in message.attachments:
                 self._unjudged[attachment.kind] = self._unjudged.get(attachment.kind, 0) + 1
         heard = False
+        named = learned = False
         for signal in signals:
             heard = True
+            if signal.tactic == "threat":
+                named = named or signal.group in _GRAVE_THREATS
+                learned = learned or (signal.group == LEARNED and signal.strength >= 0.5)
             if signal.tactic == "refusal":
                 self._refused_at = index
             elif self._refused_at is not None and signal.tactic in CORE:
@@ -198,6 +206,8 @@ class Relationship:
             if addressed is not None and signal.tactic in _CONTACT and len(self.addressed) < _MANY:
                 self.addressed.add(addressed)
             day[2] += self._hear(signal, message, index)
+        # Both ears must hear it in one message: a pattern names its kind, the learned one knows "or else" from a queue at the clinic.
+        self._threatened = self._threatened or (named and learned)
         if tone is not None:
             self._near = self._near * _NEAR_KEEP + tone
             self._near_weight = self._near_weight * _NEAR_KEEP + 1.0
@@ -280,7 +290,7 @@ class Relationship:
     # ------------------------------------------------------------ judging
 
     def features(self) -> dict[str, float]:
-        """Named features as of the last message, each 0..1 except `diversity` (a count above one)."""
+        """Named features as of the last message, each 0..1 except `diversity` (a count above one), the tones and `history`."""
         index = self.messages - 1
         found = {name: self._faded(tactic, index) for name, tactic in self._tactics.items()}
         wrote = self.contact_messages
@@ -307,6 +317,7 @@ class Relationship:
             found["tone_far"] = (self._far + _FAR_PRIOR * safe) / (self._far_weight + _FAR_PRIOR) - safe
         heard = sum(min(1.0, found.get(name, 0.0) / _CLEAR) for name in _CONTACT)
         found["diversity"] = max(0.0, heard - 1.0)
+        found["history"] = math.log1p(self.messages / _LONG)
         return found
 
     def _judge(self, message: Message, index: int) -> bool:
@@ -314,8 +325,9 @@ class Relationship:
         self.judged += 1
         self._judged_tone = max(self._judged_tone, self._near_tone())
         features = self.features()
-        parts = {name: model.weights.get(name, 0.0) * value for name, value in features.items() if name != "diversity"}
+        parts = {name: model.weights.get(name, 0.0) * value for name, value in features.items()}
         parts["diversity"] = model.diversity * features["diversity"]
+        parts["history"] = -model.patience * features["history"]
         for pair, weight in model.pairs.items():
             one, other = pair.split("+")
             if one in features and other in features:
@@ -341,14 +353,7 @@ class Relationship:
 
     def _level(self, score: float, features: dict[str, float]) -> Level:
         model = self._model
-        threat = self._tactics.get("threat")
-        # Both ears must hear the threat: a pattern names its kind, the learned one knows "or else" from a queue at the clinic.
-        threatened = (
-            threat is not None
-            and features["threat"] >= 0.5
-            and any(group in _GRAVE_THREATS for group in threat.groups)
-            and threat.strongest.get(LEARNED, 0.0) >= 0.5
-        )
+        threatened = self._threatened and features["threat"] >= 0.5
         grave = threatened
         # Three of the grave tactics, each in plain words that a pattern names, weigh as much as a threat.
         plain = [
@@ -356,8 +361,8 @@ class Relationship:
             for name in CORE
             if features.get(name, 0.0) >= _PLAIN and any(group != LEARNED for group in self._tactics[name].groups)
         ]
-        # Unless the talk warns of them: a safety lesson names them all.
-        grave = grave or (len(plain) >= 3 and features.get("protective", 0.0) < _HEARD)
+        # Unless the talk warns of them (a safety lesson names them all), or sounds harmless as a whole: years of it name them too.
+        grave = grave or (len(plain) >= 3 and features.get("protective", 0.0) < _HEARD and score >= model.watch)
         if score < model.watch and not grave:
             return "none"
         core = [name for name in CORE if features.get(name, 0.0) >= _HEARD]
@@ -434,8 +439,8 @@ class Relationship:
         if self.level == "none":
             return None
         peak = {name: tactic.peak for name, tactic in self._tactics.items()}
-        threat = self._tactics.get("threat")
-        if threat is not None and any(group in _GRAVE_THREATS for group in threat.groups) and peak["threat"] >= 0.6:
+        # A threat by a stranger to share or to tell is what sextortion is, however it is worded.
+        if peak.get("threat", 0.0) >= 0.6:
             return "sextortion"
         if peak.get("offering_images", 0.0) >= 0.6 or peak.get("recruiting", 0.0) >= 0.6:
             return "image_selling"

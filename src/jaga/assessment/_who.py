@@ -45,7 +45,8 @@ def find_child(
         dict.fromkeys(identifier for (_, identifier), account in accounts.items() if account.relation == "owner")
     )
     presence: dict[str, int] = {}
-    for conversation in set(conversations) | set(authors):
+    # In the order of the exports: of equal candidates the first must be the same in every run.
+    for conversation in dict.fromkeys((*conversations, *authors)):
         people = dict.fromkeys(authors.get(conversation, {}))
         if conversation in conversations:
             people.update(dict.fromkeys(conversations[conversation].participants))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 
 from jaga.plugins import load_plugins
-from jaga.signals._base import Actor, Detector, Signal, Toned
+from jaga.signals._base import ALONE, Actor, Before, Contextual, Detector, Signal
 
-__all__ = ["Actor", "Detector", "Signal", "Toned", "all_detectors"]
+__all__ = ["ALONE", "Actor", "Before", "Contextual", "Detector", "Signal", "all_detectors"]
 
 
 @functools.cache

@@ -9,9 +9,10 @@ import msgspec
 
 from jaga.records import Message
 
-__all__ = ["Actor", "Detector", "Signal", "Toned"]
+__all__ = ["ACTORS", "ALONE", "Actor", "Before", "Contextual", "Detector", "Signal"]
 
 Actor = Literal["contact", "child"]
+ACTORS: tuple[Actor, ...] = ("contact", "child")
 
 
 class Signal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -43,10 +44,26 @@ class Detector(Protocol):
         ...
 
 
-@runtime_checkable
-class Toned(Detector, Protocol):
-    """A detector that also tells how a message sounds, apart from any tactic."""
+class Before(msgspec.Struct, frozen=True, gc=False):
+    """What stood before a message in its conversation: a tactic is often spread over three short lines."""
 
-    def tone(self, message: Message, by: Actor) -> float | None:
-        """Log-likelihood ratio of the message in a risky against a safe conversation; None if it says too little."""
+    # The last message of the same author.
+    previous: Message | None = None
+    # The last message of the other side: the child's for a contact, any contact's for the child.
+    other: Message | None = None
+
+
+# A message by itself.
+ALONE = Before()
+
+
+@runtime_checkable
+class Contextual(Detector, Protocol):
+    """A detector that also hears a message in what stood before. Pure too: that is given to it, not remembered by it."""
+
+    def listen(self, message: Message, by: Actor, before: Before) -> tuple[list[Signal], float | None]:
+        """What is heard in one message when what stood before is known, and its tone.
+
+        Tone: log-likelihood ratio of the message in a risky against a safe conversation; None if it says nothing.
+        """
         ...

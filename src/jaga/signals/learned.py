@@ -1,51 +1,74 @@
-"""Hears tactics by what it learned from the catalogue's examples (tools/train.py): the ear for wordings no pattern foresaw.
+"""Hears tactics by what it learned from examples (tools/train.py): the ear for wordings no pattern foresaw.
 
-A linear model per tactic over hashed pieces (pieces.py), small enough to ship: its table is 8-bit. Two more columns learn the
-tone of a whole conversation: how a contact writes, and how a child answers, in the risky conversations of evaluation/train
-and dev against the safe ones. Tone is no evidence by itself; it moves the judgement of what was heard (assessment/_relationship.py).
+A linear model per tactic over two kinds of pieces: hashed words, pairs and parts of words (pieces.py), strong on SMS spelling; and
+the meaning of whole words, as a multilingual sentence encoder sees them, so that a word never met in the examples is heard
+like its neighbours. A linear model over word vectors is one weight per word and tactic: that is what ships, not the vectors.
+Three roles have weights of their own: the message, the same author's last one, and the other side's last one.
+
+Two more columns learn the tone of a whole conversation: how a contact writes, and how a child answers, in risky conversations
+against safe ones. Tone is no evidence by itself; it moves the judgement of what was heard (assessment/_relationship.py).
+
+What it misses: what is said over more than three messages, pictures and voice, and ways of talking unlike those it learned from.
 """
 
 from __future__ import annotations
 
 import functools
+import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import resources
 from io import BytesIO
+from itertools import pairwise
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jaga.errors import CatalogueError
 from jaga.records import Message
-from jaga.signals._base import Actor, Signal
+from jaga.signals._base import ACTORS, ALONE, Actor, Before, Signal
 from jaga.signals.catalogue import load_catalogue
 from jaga.signals.lexicon import load_lexicon
-from jaga.signals.pieces import BUCKETS, PAIR, chunks, pairs, parts, words
+from jaga.signals.pieces import BUCKETS, PAIR, chunks, is_han, pairs, parts, words
 
-__all__ = ["GROUP", "Learned", "Table", "load_table"]
+__all__ = ["GROUP", "ROLES", "Learned", "Table", "key", "load_table", "meant"]
 
 # Columns after the tactics.
 TONES = ("tone:contact", "tone:child")
+# Weights of the message itself, of the same author's last message, of the other side's last message.
+ROLES = ("own", "previous", "other")
 # Log-odds of a tactic outside this range say no more about the tone than its ends.
 LOWEST, HIGHEST = -4.0, 3.0
 # Signals of this ear belong to no group of the tactic's definition.
 GROUP = "learned"
 # Below this probability it says nothing.
-HEARD = 0.35
+HEARD = 0.25
 # Words whose rows are kept at hand; when full they are all let go, so memory stays bounded.
 _KEPT_WORDS = 50_000
 # Texts whose odds are kept; a message may be long, so there are few.
 _KEPT_TEXTS = 8_192
-# Fewer words than this carry no tactic of their own.
-_FEWEST = 2
+
+
+def key(word: str) -> int:
+    """The 64-bit number a word goes by in the table of meanings."""
+    return int.from_bytes(hashlib.blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
+
+
+def meant(found: Sequence[str]) -> list[str]:
+    """What is looked up in the table of meanings: the words, and neighbouring Han characters as one."""
+    looked = list(found)
+    if max(found, default="") >= "\u3400":
+        looked += [one + other for one, other in pairwise(found) if is_han(one) and is_han(other)]
+    return looked
 
 
 class Table:
-    """The model: `weights` (BUCKETS, columns) int8 with one scale per column, and `bias` (columns,) in log-odds.
+    """The model, C columns: the tactics, then `TONES`; R roles.
 
-    `columns` are the tactics, then `TONES`. `tone` (2, columns + 1): weights that turn the log-odds of one message of a contact
-    (row 0) or a child (row 1) into its tone, the last one added as it is.
+    `weights` (BUCKETS, R * C) int8 with one scale per column; `keys` (W,) uint64, sorted, and `meanings` (W, R * C) int8 with one
+    scale per column; `bias` (C,) in log-odds. `tone` (2, C + 1): weights that turn the log-odds of one message of a contact (row 0)
+    or a child (row 1) into its tone, the last one added as it is.
     """
 
     def __init__(
@@ -53,24 +76,42 @@ class Table:
         columns: tuple[str, ...],
         weights: NDArray[np.int8],
         scale: NDArray[np.float32],
+        keys: NDArray[np.uint64],
+        meanings: NDArray[np.int8],
+        meaning_scale: NDArray[np.float32],
         bias: NDArray[np.float32],
         tone: NDArray[np.float32],
     ) -> None:
         self.columns = columns
         self.tactics = columns[: -len(TONES)]
-        self.tone = tone
         self.weights = weights
         self.scale = scale
+        self.keys = keys
+        self.meanings = meanings
+        self.meaning_scale = meaning_scale
         self.bias = bias
+        self.tone = tone
 
     @classmethod
-    def of(cls, columns: tuple[str, ...], weights: NDArray[np.float32], bias: NDArray[np.float32]) -> Table:
-        """Round full weights to the shipped precision."""
-        scale = np.maximum(np.abs(weights).max(axis=0), 1e-6) / 127.0
+    def of(
+        cls,
+        columns: tuple[str, ...],
+        weights: NDArray[np.float32],
+        keys: NDArray[np.uint64],
+        meanings: NDArray[np.float32],
+        bias: NDArray[np.float32],
+    ) -> Table:
+        """Round full weights to the shipped precision. `keys` need not be sorted."""
+        order = np.argsort(keys)
+        rounded, scale = _rounded(weights)
+        rounded_meanings, meaning_scale = _rounded(meanings[order])
         return cls(
             columns,
-            np.rint(weights / scale).astype(np.int8),
-            scale.astype(np.float32),
+            rounded,
+            scale,
+            keys[order],
+            rounded_meanings,
+            meaning_scale,
             bias.astype(np.float32),
             np.zeros((2, len(columns) + 1), np.float32),
         )
@@ -83,6 +124,9 @@ class Table:
             columns=np.array(self.columns),
             weights=self.weights,
             scale=self.scale,
+            keys=self.keys,
+            meanings=self.meanings,
+            meaning_scale=self.meaning_scale,
             bias=self.bias,
             tone=self.tone,
         )
@@ -97,14 +141,27 @@ class Table:
                     tuple(str(name) for name in stored["columns"]),
                     stored["weights"],
                     stored["scale"],
+                    stored["keys"],
+                    stored["meanings"],
+                    stored["meaning_scale"],
                     stored["bias"],
                     stored["tone"],
                 )
-        except (ValueError, KeyError, OSError, EOFError) as error:
+        except (ValueError, KeyError, OSError, EOFError, BadZipFile) as error:
             raise CatalogueError(f"is not a table of weights: {error}", where=where, remedy="run make model") from error
-        if table.columns[-2:] != TONES or table.weights.shape != (BUCKETS, len(table.columns)):
+        wide = len(ROLES) * len(table.columns)
+        if (
+            table.columns[-2:] != TONES
+            or table.weights.shape != (BUCKETS, wide)
+            or table.meanings.shape != (len(table.keys), wide)
+        ):
             raise CatalogueError("has the wrong shape", where=where, remedy="run make model")
         return table
+
+
+def _rounded(full: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    scale = np.maximum(np.abs(full).max(axis=0, initial=0.0), 1e-6) / 127.0
+    return np.rint(full / scale).astype(np.int8), scale.astype(np.float32)
 
 
 @functools.cache
@@ -122,76 +179,104 @@ class Learned:
     def __init__(self, table: Table | None = None, heard: float = HEARD) -> None:
         self._table = table or load_table()
         catalogue = load_catalogue()
-        self._by = {name: tactic.by for name, tactic in catalogue.tactics.items()}
         self._normalise = load_lexicon().normalise
-        tactics = len(self._table.tactics)
-        tones = len(TONES)
-        # Per column: from where it is heard (tones never are), and the range that counts for tone.
-        self._bar = np.array([math.log(heard / (1.0 - heard))] * tactics + [np.inf] * tones, np.float32)
-        self._lowest = np.array([LOWEST] * tactics + [-np.inf] * tones, np.float32)
-        self._highest = np.array([HIGHEST] * tactics + [np.inf] * tones, np.float32)
+        tactics = self._table.tactics
+        self._wide = len(self._table.columns)
+        # Per speaker and column: from where it is heard. What the speaker cannot do is never heard, nor is a tone.
+        bar = math.log(heard / (1.0 - heard))
+        self._bars: dict[Actor, NDArray[np.float32]] = {
+            actor: np.array(
+                [bar if catalogue.tactics[tactic].by in (actor, "anyone") else np.inf for tactic in tactics]
+                + [np.inf] * len(TONES),
+                np.float32,
+            )
+            for actor in ACTORS
+        }
+        self._lowest = np.array([LOWEST] * len(tactics) + [-np.inf] * len(TONES), np.float32)
+        self._highest = np.array([HIGHEST] * len(tactics) + [np.inf] * len(TONES), np.float32)
         self._weights = self._table.weights * self._table.scale
         self._pairs = self._weights * np.float32(PAIR)
         self._known: dict[str, int] = {}
-        self._rows = np.zeros((1024, len(self._table.columns)), np.float32)
-        # As the lexicon does: "ok" and "haha" are most of any chat, and hearing and tone ask one after the other.
-        self.odds = functools.lru_cache(maxsize=_KEPT_TEXTS)(self._odds_of)
+        self._rows = np.zeros((1024, self._weights.shape[1]), np.float32)
+        # As the lexicon does: "ok" and "haha" are most of any chat, and every message is asked for three times.
+        self._roles = functools.lru_cache(maxsize=_KEPT_TEXTS)(self._roles_of)
+        self._tone: dict[Actor, tuple[NDArray[np.float32], float]] = {
+            "contact": (self._table.tone[0, :-1], float(self._table.tone[0, -1])),
+            "child": (self._table.tone[1, :-1], float(self._table.tone[1, -1])),
+        }
 
     def hear(self, message: Message, by: Actor) -> Iterator[Signal]:
         """Yield one signal per tactic of the speaker's kind whose probability is high enough."""
-        odds = self.odds(message.text)
+        yield from self.listen(message, by, ALONE)[0]
+
+    def listen(self, message: Message, by: Actor, before: Before) -> tuple[list[Signal], float | None]:
+        """The same, knowing what stood before; and the tone."""
+        odds = self.odds(message.text, before)
         if odds is None:
-            return
-        heard = odds >= self._bar
-        if not heard.any():
-            return
-        identifier = (message.id,)
-        for column in np.nonzero(heard)[0]:
-            tactic = self._table.tactics[column]
-            if self._by.get(tactic) in (by, "anyone"):
-                yield Signal(
-                    tactic=tactic,
+            return [], None
+        found: list[Signal] = []
+        heard = odds >= self._bars[by]
+        if heard.any():
+            identifier = (message.id,)
+            found = [
+                Signal(
+                    tactic=self._table.tactics[column],
                     group=GROUP,
                     by=by,
                     strength=round(1.0 / (1.0 + math.exp(-float(odds[column]))), 4),
                     messages=identifier,
                     detector=self.name,
                 )
+                for column in np.flatnonzero(heard)
+            ]
+        weights, shift = self._tone[by]
+        np.minimum(odds, self._highest, out=odds)
+        np.maximum(odds, self._lowest, out=odds)
+        return found, float(odds.dot(weights)) + shift
 
-    def tone(self, message: Message, by: Actor) -> float | None:
-        """Log-likelihood ratio of the message in a risky against a safe conversation; None if it says too little."""
-        odds = self.odds(message.text)
-        if odds is None:
+    def odds(self, text: str, before: Before = ALONE) -> NDArray[np.float32] | None:
+        """Log-odds per column (columns,); None if the text says nothing."""
+        own = self._roles(text)
+        if own is None:
             return None
-        weights = self._table.tone[0 if by == "contact" else 1]
-        bounded = np.minimum(np.maximum(odds, self._lowest), self._highest)
-        return float(bounded.dot(weights[:-1]) + weights[-1])
+        odds: NDArray[np.float32] = own[0] + self._table.bias
+        if before.previous is not None:
+            added = self._roles(before.previous.text)
+            if added is not None:
+                odds += added[1]
+        if before.other is not None:
+            added = self._roles(before.other.text)
+            if added is not None:
+                odds += added[2]
+        return odds
 
-    def _odds_of(self, text: str) -> NDArray[np.float32] | None:
-        """Log-odds per column (columns,), the highest over the stretches of a long text; None if it says too little."""
+    def _roles_of(self, text: str) -> tuple[NDArray[np.float32], ...] | None:
+        """What a text adds in each role, (columns,) each; None if it says nothing.
+
+        Of a long text the message itself counts by its most telling stretch, what it lends to others by its first.
+        """
         found = words(self._normalise(text))
-        if len(found) < _FEWEST:
+        if not found:
             return None
-        best: NDArray[np.float32] | None = None
-        for stretch in chunks(found):
-            odds = self._odds(stretch)
-            best = odds if best is None else np.maximum(best, odds)
-        return best
+        added = [self._added(stretch) for stretch in chunks(found)]
+        wide = self._wide
+        own = added[0][:wide] if len(added) == 1 else np.maximum.reduce([one[:wide] for one in added])
+        return own, added[0][wide : 2 * wide], added[0][2 * wide :]
 
-    def _odds(self, stretch: list[str]) -> NDArray[np.float32]:
+    def _added(self, stretch: list[str]) -> NDArray[np.float32]:
         known = self._known
         if len(known) > _KEPT_WORDS:
             known.clear()
+        looked = stretch if max(stretch) < "\u3400" else meant(stretch)
         try:
-            at = [known[word] for word in stretch]
+            at = [known[word] for word in looked]
         except KeyError:
-            at = [self._learn(word) for word in stretch]
+            at = [self._learn(word) for word in looked]
         total: NDArray[np.float32] = np.add.reduce(self._rows.take(at, 0), 0)
         neighbours = pairs(stretch)
         if neighbours:
             total += np.add.reduce(self._pairs.take(neighbours, 0), 0)
         total *= 1.0 / math.sqrt(len(stretch))
-        total += self._table.bias
         return total
 
     def _learn(self, word: str) -> int:
@@ -205,5 +290,14 @@ class Learned:
         return at
 
     def _row(self, word: str) -> NDArray[np.float32]:
-        buckets, weights = zip(*parts(word), strict=True)
-        return np.asarray(np.array(weights, np.float32) @ self._weights[list(buckets)], dtype=np.float32)
+        table = self._table
+        row = np.zeros(self._weights.shape[1], np.float32)
+        # Two Han characters are looked up for their meaning alone: as a pair they are counted already.
+        if not (is_han(word) and len(word) > 1):
+            buckets, weights = zip(*parts(word), strict=True)
+            row += np.array(weights, np.float32) @ self._weights[list(buckets)]
+        number = np.uint64(key(word))
+        at = int(np.searchsorted(table.keys, number))
+        if at < len(table.keys) and table.keys[at] == number:
+            row += table.meanings[at] * table.meaning_scale
+        return row

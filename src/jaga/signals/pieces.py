@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator
 from itertools import pairwise
 
-__all__ = ["BUCKETS", "chunks", "pairs", "parts", "words"]
+__all__ = ["BUCKETS", "chunks", "is_han", "pairs", "parts", "words"]
 
 BUCKETS = 1 << 16
 _MASK = BUCKETS - 1
@@ -39,6 +39,11 @@ def chunks(found: list[str]) -> Iterator[list[str]]:
         yield found[start : start + _CHUNK]
 
 
+def is_han(word: str) -> bool:
+    """True if the word starts with a Han character (then it is one, or a pair of them)."""
+    return "\u3400" <= word[0] <= "\u9fff"
+
+
 def _bucket(piece: str) -> int:
     return zlib.crc32(piece.encode("utf-8", "surrogatepass")) & _MASK
 
@@ -63,6 +68,6 @@ def pairs(found: list[str]) -> list[int]:
         return buckets
     for one, other, third in zip(found, found[1:], found[2:], strict=False):
         # A word that starts with a Han character is one.
-        if "\u3400" <= one[0] <= "\u9fff" and "\u3400" <= other[0] <= "\u9fff" and "\u3400" <= third[0] <= "\u9fff":
+        if is_han(one) and is_han(other) and is_han(third):
             buckets.append(_bucket(one + other + third))
     return buckets

@@ -1,0 +1,50 @@
+"""What stood before a message in its conversation, for ears that hear in context."""
+
+from __future__ import annotations
+
+from jaga.records import Message
+from jaga.signals import ALONE, Actor, Before
+
+__all__ = ["Threads"]
+
+# Authors of one conversation whose last message is remembered: in a group of thousands memory must not grow with it.
+_AUTHORS = 32
+
+
+class _Thread:
+    __slots__ = ("by_author", "child", "contact")
+
+    def __init__(self) -> None:
+        self.by_author: dict[str, Message] = {}
+        self.child: Message | None = None
+        self.contact: Message | None = None
+
+
+class Threads:
+    """The last messages of every conversation. Bounded per conversation; constant work per message."""
+
+    def __init__(self) -> None:
+        self._threads: dict[str, _Thread] = {}
+
+    def before(self, message: Message, by: Actor) -> Before:
+        """The context of `message`, which then becomes part of what follows. Ask once per message, in time order."""
+        thread = self._threads.get(message.conversation)
+        if thread is None:
+            thread = self._threads[message.conversation] = _Thread()
+        last = thread.by_author
+        previous = last.pop(message.author, None)
+        other = thread.contact if by == "child" else thread.child
+        if message.text:
+            last[message.author] = message
+            if len(last) > _AUTHORS:
+                # The one who has been silent longest.
+                del last[next(iter(last))]
+            if by == "child":
+                thread.child = message
+            else:
+                thread.contact = message
+        elif previous is not None:
+            last[message.author] = previous
+        if previous is None and other is None:
+            return ALONE
+        return Before(previous=previous, other=other)
