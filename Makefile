@@ -2,9 +2,10 @@
 # make run    check the bundled sample export and print the report
 # make model  learn the ear and fit the judgement again (some minutes)
 # make fuzz   the fuzzer alone, for SECONDS_EACH (60)
-# make test   everything CI asks: format, lint, types, tests, a short fuzz
+# make words  put new texts into the translations, and say what is not translated
+# make test   everything CI asks: lint, types, tests, a short fuzz
 .DEFAULT_GOAL := run
-.PHONY: setup run model test fuzz docs
+.PHONY: setup run model test fuzz docs words
 PYTHON ?= python3
 PIP := .venv/bin/python -m pip --disable-pip-version-check -q
 
@@ -23,6 +24,10 @@ run: setup
 
 model: setup
 	.venv/bin/python tools/train.py
+
+words: setup
+	.venv/bin/python tools/words.py
+	.venv/bin/python tools/words.py --check
 
 test: setup
 	.venv/bin/ruff check .

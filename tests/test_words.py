@@ -1,29 +1,62 @@
-"""Translations: placeholders survive, and a shipped language is really spoken."""
+"""Translations: everything a person reads is said in every language, placeholders survive, found texts are recognised."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
-from babel.messages.pofile import read_po
+from babel.messages.catalog import Message
 
-from jaga.words import choose_language, words
+from jaga.records import Problem
+from jaga.words import LANGUAGES, choose_language, words
+from tools.words import LOCALE, gather, load, untranslated
 
-FILES = sorted((Path(__file__).parents[1] / "src" / "jaga" / "locale").glob("*/LC_MESSAGES/*.po"))
+SPOKEN = sorted(set(LANGUAGES) - {"en"})
+FIELD = re.compile(r"\{\w*\}")
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.parts[-3])
-def test_translations_keep_their_placeholders(path: Path) -> None:
-    with path.open("rb") as stream:
-        catalog = read_po(stream)
-    for message in catalog:
+def test_every_language_but_english_has_a_catalogue() -> None:
+    assert sorted(folder.name for folder in LOCALE.iterdir()) == SPOKEN
+
+
+@pytest.mark.parametrize("language", SPOKEN)
+def test_nothing_is_left_untranslated(language: str) -> None:
+    assert untranslated(load(language)) == [], "run tools/words.py and translate what it adds"
+
+
+@pytest.mark.parametrize("language", SPOKEN)
+def test_no_translation_is_left_of_what_nobody_says(language: str) -> None:
+    said = {(context, text) for context, text, _ in gather()}
+    left = [(message.context, first(message)) for message in load(language) if message.id]
+    assert [key for key in left if key not in said] == [], "run tools/words.py"
+
+
+@pytest.mark.parametrize("language", SPOKEN)
+def test_translations_keep_their_placeholders(language: str) -> None:
+    for message in load(language):
         if not message.id:
             continue
-        source = message.id if isinstance(message.id, str) else message.id[-1]
-        said = message.string or ()
+        wanted = sorted(FIELD.findall(message.id if isinstance(message.id, str) else message.id[-1]))
+        said = message.string or ""
         for text in [said] if isinstance(said, str) else said:
-            assert set(re.findall(r"\{\w+\}", text)) == set(re.findall(r"\{\w+\}", source))
+            assert sorted(FIELD.findall(text)) == wanted, message.id
+            text.format(**{name[1:-1]: "x" for name in wanted})
+
+
+def first(message: Message) -> str:
+    return message.id if isinstance(message.id, str) else message.id[0]
+
+
+def test_the_gathering_sees_code_pages_data_help_and_problems() -> None:
+    texts = {(context, text) for context, text, _ in gather()}
+    assert (None, "Act today") in texts  # said in code
+    assert (None, "What to keep") in texts  # said in a template only
+    assert (None, "Asking for secrecy") in texts  # a tactic's title
+    assert (None, "Help for children and families") in texts  # a helpline
+    assert (None, "Also write a report for reading and printing.") in texts  # an option's help
+    assert (None, "WhatsApp chat export") in texts  # a source's title
+    assert ("found", "breaks off at line {line_num}: {error}") in texts  # an error with fields
+    assert ("found", "is a link: not followed") in texts  # through a helper of the tree
 
 
 def test_malay_is_spoken_and_english_is_the_fallback() -> None:
@@ -32,7 +65,77 @@ def test_malay_is_spoken_and_english_is_the_fallback() -> None:
     assert words("zh")("no such text") == "no such text"
 
 
-def test_the_language_asked_for_is_found() -> None:
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("has no valid time: left out", "tiada masa yang sah: ditinggalkan"),
+        ("breaks off at line 7: field {larger}", "terputus pada baris 7: field {larger}"),
+        ("cannot be read: Permission denied", "tidak dapat dibaca: Tiada kebenaran"),
+        ("there is no such file or folder (check the name)", "tiada fail atau folder seperti itu (semak namanya)"),
+        ("a text (that) nobody knows", "a text (that) nobody knows"),
+        ("", ""),
+    ],
+    ids=["whole", "field with braces", "field that is ours", "with its remedy", "unknown", "empty"],
+)
+def test_a_found_text_is_recognised(text: str, said: str) -> None:
+    assert words("ms").found(text) == said
+    assert words("en").found(text) == text
+
+
+def test_the_closest_template_is_taken() -> None:
+    found = "is not a message of this format: x (see docs/schema/jsonl-1.md)"
+    assert words("ms").found(found) == "bukan mesej dalam format ini: x (lihat docs/schema/jsonl-1.md)"
+
+
+def test_a_hostile_field_costs_no_more_than_its_length() -> None:
+    # Each piece looks like a separator of the template with the most fields.
+    hostile = "could not be read further (" + ": " * 200_000
+    assert words("ms").found(hostile) == hostile
+    nested = "x" + " (y)" * 200_000
+    assert words("ms").found(nested) == nested
+
+
+def test_the_place_in_a_file_is_said_and_its_name_is_not() -> None:
+    assert words("ms").place("line 3.txt: line 12") == "line 3.txt: baris 12"
+    assert words("ms").place("chat.json: messages[3]") == "chat.json: messages[3]"
+
+
+def test_what_the_sources_really_say_is_recognised() -> None:
+    """Every problem of an unreadable folder of files comes out in Malay, not only what the gathering believes is said."""
+    from pathlib import Path
+    from tempfile import TemporaryDirectory
+    from zoneinfo import ZoneInfo
+
+    from jaga.sources import Context, read_path
+
+    files = {
+        "chat.jsonl": b'{"conversation": "c"}\n',
+        "_chat.txt": b"01/02/2024, 21:05 - Ali: hi\n02/03/2024, 21:05 - Ali: hi\n",
+        "chat.csv": b"conversation,author,time,text\nc,a,not a time,hi\n",
+        "mail.mbox": b"From a@example.com Mon Jan  1 00:00:00 2024\n\n\xff\n",
+        "empty.txt": b"",
+        "damaged.zip": b"PK\x03\x04 nothing more",
+        "backup.xml": b'<?xml version="1.0"?>\n<smses count="1"><sms address="1" date="x" type="1" body="hi" /></sms',
+        "result.json": b'{"name": "x", "type": "personal_chat", "id": 1, "messages": [{"id": 1, "type": "message"',
+    }
+    context = Context(zone=ZoneInfo("Asia/Kuala_Lumpur"), zone_name="Asia/Kuala_Lumpur")
+    say = words("ms")
+    heard: set[str] = set()
+    with TemporaryDirectory() as folder:
+        for name, content in files.items():
+            path = Path(folder, name)
+            path.write_bytes(content)
+            heard.update(record.what for record in read_path(path, context) if isinstance(record, Problem))
+    assert len(heard) >= 6
+    assert [text for text in sorted(heard) if say.found(text) == text] == []
+
+
+def test_the_language_asked_for_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     assert choose_language("ms-MY") == "ms"
     with pytest.raises(KeyError):
         choose_language("xx")
+    monkeypatch.setenv("LC_ALL", "en_US.UTF-8")
+    assert choose_language() == "en"
+    monkeypatch.setenv("JAGA_LANG", "ta")
+    assert choose_language() == "ta"
+    assert choose_language("zh") == "zh"

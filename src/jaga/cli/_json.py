@@ -24,7 +24,7 @@ def as_json(checked: Checked, guidance: Guidance, say: Words, age: int | None) -
             "generator": f"jaga {__version__}",
             "language": say.language,
             "zone": checked.zone_name,
-            "child": {"ids": checked.owner.ids, "how": checked.owner.how},
+            "child": {"ids": checked.owner.ids, "how": checked.owner.how, "present": checked.child_present},
             "messages": checked.messages,
             "unjudged": checked.unjudged,
             "inputs": [

@@ -1,0 +1,100 @@
+"""The report on a terminal: narrow and wide, without colour where there is no terminal, safe against what exports hold."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from rich.cells import cell_len
+
+from tests.cli.conftest import SAMPLES, Run
+
+LANGUAGES = ("ms", "en", "zh", "ta")
+
+
+@pytest.mark.parametrize("columns", [60, 100, 200])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_line_is_longer_than_the_terminal_and_nothing_is_cut_away(jaga: Run, language: str, columns: int) -> None:
+    done = jaga("check", SAMPLES, "--child", "Aina", "--lang", language, columns=columns)
+    lines = done.out.splitlines()
+    assert max(map(cell_len, lines)) <= min(columns, 100)
+    assert "…" not in done.out
+    assert "https://report.iwf.org.uk/my" in done.out
+
+
+def test_tamil_leaves_room_for_terminals_that_give_vowel_signs_a_cell(jaga: Run) -> None:
+    import unicodedata
+
+    done = jaga("check", SAMPLES, "--child", "Aina", "--lang", "ta", columns=60)
+    for line in done.out.splitlines():
+        wide = cell_len(line) + sum(unicodedata.category(letter) == "Mc" for letter in line)
+        assert wide <= 62, line
+
+
+def test_without_a_terminal_there_is_no_colour_and_no_progress(jaga: Run) -> None:
+    done = jaga("check", SAMPLES, "--child", "Aina", "--lang", "en")
+    assert "\x1b" not in done.out + done.err
+    assert done.err == ""
+
+
+def test_what_to_do_and_what_cannot_be_told_are_always_said(jaga: Run, tmp_path: Path) -> None:
+    done = jaga("check", SAMPLES, "--child", "Aina", "--lang", "en", "--age", "10")
+    for said in ("What to do", "Who can help", "15999", "You are not in trouble", "never proves guilt"):
+        assert said in " ".join(done.out.split())
+    (tmp_path / "_chat.txt").write_text("13/02/2024, 21:05 - Ali: hi\n", encoding="utf-8")
+    calm = " ".join(jaga("check", tmp_path, "--lang", "en").out.split())
+    assert "That is not a promise that all is well" in calm
+    assert "There was little to read, 1 message: too little to say much." in calm
+    assert "Who can help" not in calm
+
+
+def test_problems_with_files_are_said_in_the_language_and_stay_english_in_json(jaga: Run, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.jsonl"
+    bad.write_text(
+        '{"conversation": "c", "author": "a", "time": "2026-03-01T20:00:00Z", "text": "hi"}\n{"conversation": 3}\n',
+        encoding="utf-8",
+    )
+    said = jaga("check", bad, "--lang", "ms")
+    assert said.code == 4
+    assert "bad.jsonl: baris 2: bukan mesej dalam format ini" in " ".join(said.out.split())
+    document = json.loads(jaga("check", bad, "--lang", "ms", "--json").out)
+    (problem,) = document["inputs"][0]["problems"]
+    assert problem["where"].endswith("bad.jsonl: line 2")
+    assert problem["what"].startswith("is not a message of this format")
+
+
+def test_a_name_that_nobody_has_is_told_with_the_names_there_are(jaga: Run) -> None:
+    done = jaga("check", SAMPLES, "--child", "Ania", "--lang", "en")
+    said = " ".join(done.out.split())
+    assert "Nobody called Ania is in these chats" in said
+    assert "say --child with that name: Aina, Cikgu Lim, KingRay." in said
+    assert "The child is Ania" not in said
+    document = json.loads(jaga("check", SAMPLES, "--child", "Ania", "--json").out)
+    assert document["child"] == {"ids": ["Ania"], "how": "named", "present": False}
+    document = json.loads(jaga("check", SAMPLES, "--child", "Aina", "--json").out)
+    assert document["child"]["present"] is True
+
+
+def test_control_sequences_and_turned_text_do_not_reach_the_terminal(jaga: Run, tmp_path: Path) -> None:
+    name = "\x1b[31mRay\u202e"
+    lines = [
+        f"13/02/2024, 21:0{minute} - {name}: \x1b[2J{text}\n"
+        for minute, text in enumerate(
+            ("jgn bagitau mak, rahsia kita je", "hantar gambar awak", "sorg ke kat rumah", "jom jumpa, datang sorang")
+        )
+    ]
+    (tmp_path / "_chat.txt").write_text("".join([*lines, "13/02/2024, 21:09 - Aina: ok\n"]), encoding="utf-8")
+    done = jaga("check", tmp_path, "--child", "Aina", "--lang", "en")
+    assert "Ray" in done.out
+    assert "hantar gambar awak" in done.out
+    assert not {"\x1b", "\u202e"} & set(done.out + done.err)
+
+
+def test_the_page_is_written_beside_the_report_and_its_place_is_told(jaga: Run, tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    done = jaga("check", SAMPLES, "--child", "Aina", "--lang", "ms", "--html", page)
+    assert done.code in (10, 11)
+    assert f"Laporan ditulis ke {page}" in done.err
+    assert '<html lang="ms">' in page.read_text(encoding="utf-8")
+    assert list(tmp_path.iterdir()) == [page]
