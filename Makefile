@@ -3,9 +3,9 @@
 # make model  learn the ear and fit the judgement again (some minutes)
 # make fuzz   the fuzzer alone, for SECONDS_EACH (60)
 # make words  put new texts into the translations, and say what is not translated
-# make test   everything CI asks: lint, types, tests, a short fuzz
+# make test   everything CI asks: lint, types, tests (those of the page in a browser), a short fuzz
 .DEFAULT_GOAL := run
-.PHONY: setup run model test fuzz docs words
+.PHONY: setup run model test fuzz docs browser words
 PYTHON ?= python3
 PIP := .venv/bin/python -m pip --disable-pip-version-check -q
 
@@ -25,11 +25,15 @@ run: setup
 model: setup
 	.venv/bin/python tools/train.py
 
+# The tests of the page need a browser; where none can be installed they are skipped, and it is said.
+browser:
+	@tools/get-browser
+
 words: setup
 	.venv/bin/python tools/words.py
 	.venv/bin/python tools/words.py --check
 
-test: setup
+test: setup browser
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/pytest -q
