@@ -3,7 +3,8 @@
 # make model  learn the ear and fit the judgement again (some minutes)
 # make fuzz   the fuzzer alone, for SECONDS_EACH (60)
 # make words  put new texts into the translations, and say what is not translated
-# make test   everything CI asks: lint, types, tests (those of the page in a browser), a short fuzz
+# make test   everything CI asks: lint, types, tests (those of the page in a browser), docs, a short fuzz
+# make docs   the documentation as pages in site/
 .DEFAULT_GOAL := run
 .PHONY: setup run model test fuzz docs browser words
 PYTHON ?= python3
@@ -37,10 +38,11 @@ test: setup browser
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/pytest -q
+	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict -q
 	.venv/bin/python tests/fuzz/fuzz_sources.py -max_total_time=20 -verbosity=0 -artifact_prefix=/tmp/
 
 fuzz: setup
 	.venv/bin/python tests/fuzz/fuzz_sources.py -max_total_time=$${SECONDS_EACH:-60} -artifact_prefix=/tmp/
 
 docs: setup
-	.venv/bin/mkdocs build --strict -q
+	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict -q

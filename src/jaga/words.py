@@ -67,8 +67,8 @@ class Words:
         return translated.format(**values) if values else translated
 
     def plural(self, one: str, many: str, count: int, **values: object) -> str:
-        """The text for this number of things; `{count}` is filled."""
-        return self._catalog.ngettext(one, many, count).format(count=count, **values)
+        """The text for this number of things; `{count}` is filled, with commas as all four languages write it in Malaysia."""
+        return self._catalog.ngettext(one, many, count).format(count=f"{count:,}", **values)
 
     def found(self, text: str) -> str:
         """A text that came in English from a room that knows no reader; as it is when nobody translated it."""

@@ -189,10 +189,12 @@ def _chart(one: Assessment, say: Words) -> dict[str, Any] | None:
 def _bars(values: list[float]) -> list[dict[str, str]]:
     """Rectangles in a box 100 high and one unit wide for each value; none for nothing."""
     top = max(values)
+    # Two days must not become two walls.
+    width = min(0.8, 0.05 * len(values))
     return [
         {
-            "x": f"{index + 0.1:.1f}",
-            "width": "0.8",
+            "x": f"{index + (1 - width) / 2:.3f}",
+            "width": f"{width:.3f}",
             # The least bar is still seen.
             "y": f"{100 - max(96 * value / top, 3):.2f}",
             "height": f"{max(96 * value / top, 3):.2f}",

@@ -1,4 +1,4 @@
-"""`jaga check --json`, schema 1 (docs/schema/check-1.md and check-1.schema.json)."""
+"""`jaga check --json`, schema 1 (docs/schema/check-1.md)."""
 
 from __future__ import annotations
 

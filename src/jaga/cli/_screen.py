@@ -60,8 +60,8 @@ def print_report(checked: Checked, guidance: Guidance, say: Words, age: int | No
     _owner(console, checked, say)
     shown = [one for one in checked.assessments if one.level != "none"]
     serious = [one for one in shown if one.level in ("concern", "urgent")]
-    console.print()
     if not serious:
+        console.print()
         console.print(Text(say("Nothing here reaches the level at which you should act."), style="bold green"))
         console.print(Text(say("That is not a promise that all is well: keep talking with your child."), style="dim"))
     for one in shown[:_CARDS]:

@@ -265,20 +265,28 @@ def strongest(say: Words, one: Assessment, limit: int) -> list[tuple[Evidence, l
     """The messages that added most, in time order, each once with every reason it was heard for."""
     pieces: dict[str, Evidence] = {}
     reasons: dict[str, dict[str, None]] = {}
+    # What only the learned ear heard in a message: one reason names all of it.
+    alike: dict[str, dict[str, None]] = {}
     added: dict[str, float] = {}
     for finding in one.tactics:
         if finding.tactic == "protective":
             continue
         for piece in finding.evidence:
             pieces.setdefault(piece.message, piece)
-            named = piece.group != LEARNED or not any(
-                other.message == piece.message and other.group != LEARNED for other in finding.evidence
-            )
-            if named:
-                reasons.setdefault(piece.message, {})[group_words(say, finding.tactic, piece.group)] = None
             added[piece.message] = added.get(piece.message, 0.0) + piece.added
+            if piece.group != LEARNED:
+                reasons.setdefault(piece.message, {})[group_words(say, finding.tactic, piece.group)] = None
+            elif not any(other.message == piece.message and other.group != LEARNED for other in finding.evidence):
+                alike.setdefault(piece.message, {})[tactic_words(say, finding.tactic)] = None
     most = sorted(pieces.values(), key=lambda piece: -added[piece.message])[:limit]
-    return [(piece, list(reasons[piece.message])) for piece in sorted(most, key=lambda piece: piece.sent_at)]
+    told = []
+    for piece in sorted(most, key=lambda piece: piece.sent_at):
+        lines = list(reasons.get(piece.message, ()))
+        if piece.message in alike:
+            named = say(", ").join(alike[piece.message])
+            lines.append(say("Sounds like known examples of: {tactic}", tactic=named))
+        told.append((piece, lines))
+    return told
 
 
 def author_words(say: Words, one: Assessment, piece: Evidence) -> str:
