@@ -95,6 +95,13 @@ def test_a_hostile_field_costs_no_more_than_its_length() -> None:
     assert words("ms").found(nested) == nested
 
 
+def test_brackets_are_those_of_the_language_and_a_remedy_may_hold_some() -> None:
+    assert words("zh").found("is a folder (make it first)") == "是文件夹（请先建立）"
+    remedy = "choose one of ms (Bahasa Malaysia), en (English)"
+    said = words("ms").found(f"is not a language that Jaga speaks ({remedy})")
+    assert said == "bukan bahasa yang Jaga tahu (pilih satu daripada ms (Bahasa Malaysia), en (English))"
+
+
 def test_the_place_in_a_file_is_said_and_its_name_is_not() -> None:
     assert words("ms").place("line 3.txt: line 12") == "line 3.txt: baris 12"
     assert words("ms").place("chat.json: messages[3]") == "chat.json: messages[3]"

@@ -69,6 +69,7 @@ def gather() -> list[Text]:
             texts.update(dict.fromkeys(_found(tree)))
     for path in sorted(CODE.rglob("templates/*.html")):
         texts.update(dict.fromkeys(_in_template(path)))
+    texts[None, "{what} ({remedy})", None] = None
     texts.update(dict.fromkeys((FOUND, text, None) for text in (*_FOUND_FIELDS, *USAGE_FAULTS)))
     # Addresses and bare numbers are the same in every language.
     texts.update(dict.fromkeys((None, text, None) for text in _from_data() if re.search("[A-Za-z]{2}", _bare(text))))

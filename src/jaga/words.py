@@ -22,6 +22,8 @@ LANGUAGES = {"ms": "Bahasa Malaysia", "en": "English", "zh": "中文", "ta": "�
 
 # The context (msgctxt) of templates of texts that come in English from the rooms behind.
 FOUND = "found"
+# Where the remedy begins is looked for no further than this, for what a hostile file wrote may be full of brackets.
+_BRACKETS = 500
 _FIELD = re.compile(r"\{(\w+)\}")
 
 
@@ -75,11 +77,14 @@ class Words:
         whole = self._recognised(text)
         if whole is not None:
             return whole
-        # "what (remedy)": the two are written apart and joined on the way.
-        at = text.rfind(" (")
-        if at > 0 and text.endswith(")"):
-            what, remedy = text[:at], text[at + 2 : -1]
-            return f"{self._recognised(what) or what} ({self._recognised(remedy) or remedy})"
+        # "what (remedy)": the two are written apart and joined on the way. A remedy may hold brackets of its own.
+        at = text.find(" (")
+        while at > 0 and text.endswith(")"):
+            what, remedy = self._recognised(text[:at]), self._recognised(text[at + 2 : -1])
+            if what is not None or remedy is not None:
+                joined = self._catalog.gettext("{what} ({remedy})")
+                return joined.format(what=what or text[:at], remedy=remedy or text[at + 2 : -1])
+            at = text.find(" (", at + 1) if at < _BRACKETS else -1
         return text
 
     def _recognised(self, text: str) -> str | None:

@@ -114,6 +114,13 @@ def test_everything_that_acts_is_reached_by_keyboard_and_shows_it(page: Page, re
     assert page.locator("table").first.is_visible()
 
 
+def test_what_was_not_read_is_said_beside_what_was_found(page: Page, reports: dict[str, Path]) -> None:
+    page.goto(reports["en"].as_uri())
+    short = page.get_by_role("region", name="In short")
+    assert short.get_by_text("A part could not be read").is_visible()
+    assert short.get_by_role("link", name="KingRay").is_visible()
+
+
 def test_on_paper_it_is_dark_on_white_and_leaves_out_what_cannot_be_opened(
     page: Page, reports: dict[str, Path]
 ) -> None:

@@ -19,6 +19,13 @@ def test_help_speaks_the_language_asked_for_on_the_command_line_or_in_the_enviro
     monkeypatch.setenv("JAGA_LANG", "ta")
     assert "பயன்பாடு: jaga" in jaga("--help").out
     assert "Usage: jaga check" in jaga("check", "--help", "--lang", "en").out
+    assert "用法: jaga check" in jaga("--lang", "zh", "check", "--help").out
+
+
+def test_the_language_may_stand_before_the_command(jaga: Run) -> None:
+    assert "Jaga telah membaca" in jaga("--lang", "ms", "check", SAMPLES).out
+    assert "Jaga read" in jaga("--lang", "ms", "check", SAMPLES, "--lang", "en").out
+    assert "is not a language" in jaga("--lang", "fr", "check", SAMPLES).err
 
 
 @pytest.mark.parametrize("language", ["ms", "zh", "ta"])

@@ -49,6 +49,21 @@ def test_what_to_do_and_what_cannot_be_told_are_always_said(jaga: Run, tmp_path:
     assert "Who can help" not in calm
 
 
+def test_what_was_not_read_is_not_called_calm(jaga: Run, tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    nothing = jaga("check", tmp_path / "absent", "--lang", "en", "--html", page)
+    assert nothing.code == 3
+    for text in (" ".join(nothing.out.split()), page.read_text(encoding="utf-8")):
+        assert "Nothing could be read, so nothing can be said" in text
+        assert "Nothing here reaches" not in text
+    (tmp_path / "_chat.txt").write_text("13/02/2024, 21:05 - Ali: hi\n", encoding="utf-8")
+    partly = jaga("check", tmp_path / "_chat.txt", tmp_path / "absent", "--lang", "en", "--html", page)
+    assert partly.code == 4
+    for text in (" ".join(partly.out.split()), page.read_text(encoding="utf-8")):
+        assert "Nothing here reaches" in text
+        assert "A part could not be read; what stands in it was not judged." in text
+
+
 def test_problems_with_files_are_said_in_the_language_and_stay_english_in_json(jaga: Run, tmp_path: Path) -> None:
     bad = tmp_path / "bad.jsonl"
     bad.write_text(

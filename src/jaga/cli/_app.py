@@ -10,7 +10,7 @@ import typer
 
 from jaga import __version__
 from jaga.cli._exits import Exit
-from jaga.cli.check import check
+from jaga.cli.check import check, chosen_language
 from jaga.cli.evaluate import evaluate
 
 __all__ = ["app", "main"]
@@ -30,10 +30,22 @@ app.command()(evaluate)
 def _root(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Show the version and stop.", is_eager=True)] = False,
+    lang: Annotated[
+        str | None,
+        typer.Option(
+            "--lang",
+            metavar="LANG",
+            help="Language of everything: ms, en, zh or ta; default: JAGA_LANG, else this machine's.",
+        ),
+    ] = None,
 ) -> None:
     if version:
         print(f"jaga {__version__}")
         raise typer.Exit
+    if lang is not None:
+        # A command that is told no other language takes this one.
+        known = chosen_language(lang)
+        context.default_map = {name: {"lang": known} for name in ("check",)}
     if context.invoked_subcommand is None:
         print(context.get_help())
 
@@ -41,6 +53,7 @@ def _root(
 def main() -> None:
     """The console script. A broken pipe or Ctrl-C ends quietly; Jaga's own errors print one line and exit 2, or 3 if an input is at fault."""
     from jaga.cli._help import language_of, speak, usage_fault
+    from jaga.cli._terminal import plain
     from jaga.errors import JagaError, UnreadableInput
     from jaga.words import words
 
@@ -56,8 +69,8 @@ def main() -> None:
         code = command.main(prog_name="jaga", standalone_mode=False)
     except JagaError as error:
         where = "" if error.where is None else f"{say.place(error.where)}: "
-        remedy = "" if error.remedy is None else f" ({say.found(error.remedy)})"
-        print(f"jaga: {where}{say.found(error.what)}{remedy}", file=sys.stderr)
+        what = error.what if error.remedy is None else f"{error.what} ({error.remedy})"
+        print(plain(f"jaga: {where}{say.found(what)}"), file=sys.stderr)
         code = Exit.NOTHING_READ if isinstance(error, UnreadableInput) else Exit.USAGE
     except BrokenPipeError:
         sys.stderr.close()

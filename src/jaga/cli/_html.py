@@ -17,6 +17,7 @@ from jaga import __version__
 from jaga.assessment import Assessment
 from jaga.cli._words import (
     author_words,
+    calm_words,
     cannot_tell,
     child_missing,
     contact_words,
@@ -83,6 +84,8 @@ def write_html(path: Path, checked: Checked, guidance: Guidance, say: Words, age
         problems=sorted((problem for item in checked.inputs for problem in item.problems), key=lambda one: one.note),
         cards=[_card(one, checked, guidance, say, age) for one in shown],
         serious=any(one.level in ("concern", "urgent") for one in shown),
+        calm=calm_words(say, checked),
+        partly=checked.partly_unread,
         quiet=len(checked.assessments) - len(shown),
         helplines=guidance.helplines,
         keep=guidance.keep.steps if guidance.keep else (),

@@ -15,6 +15,7 @@ from jaga.assessment import Assessment, Day
 from jaga.cli._terminal import columns, plain
 from jaga.cli._words import (
     author_words,
+    calm_words,
     cannot_tell,
     child_missing,
     contact_words,
@@ -56,14 +57,17 @@ def print_report(checked: Checked, guidance: Guidance, say: Words, age: int | No
     console = Console(file=sys.stdout, highlight=False, width=columns(say, _WIDTH))
     _read(console, checked, say)
     if checked.nothing_read:
+        console.print(Text(calm_words(say, checked)[0], style="bold yellow"))
         return
     _owner(console, checked, say)
     shown = [one for one in checked.assessments if one.level != "none"]
     serious = [one for one in shown if one.level in ("concern", "urgent")]
     if not serious:
+        first, *further = calm_words(say, checked)
         console.print()
-        console.print(Text(say("Nothing here reaches the level at which you should act."), style="bold green"))
-        console.print(Text(say("That is not a promise that all is well: keep talking with your child."), style="dim"))
+        console.print(Text(first, style="bold green"))
+        for line in further:
+            console.print(Text(line, style="dim"))
     for one in shown[:_CARDS]:
         console.print()
         console.print(_card(one, checked, guidance, say, age, narrow=console.width < _NARROW))

@@ -16,6 +16,7 @@ from jaga.words import Words
 __all__ = [
     "attachment_words",
     "author_words",
+    "calm_words",
     "cannot_tell",
     "child_missing",
     "contact_words",
@@ -214,6 +215,19 @@ def source_words(say: Words, name: str | None) -> str:
 def platform_words(one: Assessment) -> str:
     """The apps of a relationship by their own names, which are the same in every language."""
     return ", ".join(_APPS.get(platform, platform) for platform in one.platforms)
+
+
+def calm_words(say: Words, checked: Checked) -> list[str]:
+    """What to say when nothing reaches the level to act, the plain sentence first; silence about what was not read would mislead."""
+    if checked.nothing_read:
+        return [say("Nothing could be read, so nothing can be said about these chats.")]
+    lines = [
+        say("Nothing here reaches the level at which you should act."),
+        say("That is not a promise that all is well: keep talking with your child."),
+    ]
+    if checked.partly_unread:
+        lines.append(say("A part could not be read; what stands in it was not judged."))
+    return lines
 
 
 def span_words(say: Words, checked: Checked) -> str:

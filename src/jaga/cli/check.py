@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from jaga.sources import Context
     from jaga.words import Words
 
-__all__ = ["check"]
+__all__ = ["check", "chosen_language"]
 
 
 def check(
@@ -85,7 +85,7 @@ def check(
     from jaga.words import words
 
     # Everything that can be wrong with the command is said before a long reading begins.
-    say = words(_language(lang))
+    say = words(chosen_language(lang))
     years = _years(age)
     guidance = load_guidance(_country(country))
     context = _context(zone)
@@ -131,7 +131,8 @@ def exit_code(checked: Checked) -> Exit:
     return Exit.PARTLY_READ if checked.partly_unread else Exit.OK
 
 
-def _language(asked: str | None) -> str:
+def chosen_language(asked: str | None) -> str:
+    """The language to speak. Raises: UsageError, if one was asked for that Jaga does not speak."""
     from jaga.words import LANGUAGES, choose_language
 
     try:
