@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 
 import pytest
@@ -12,6 +13,8 @@ from jaga.words import LANGUAGES, choose_language, words
 from tools.words import LOCALE, gather, load, untranslated
 
 SPOKEN = sorted(set(LANGUAGES) - {"en"})
+# Variables whose texts are gathered where they are assigned.
+NAMED = ("what", "doubt")
 FIELD = re.compile(r"\{\w*\}")
 
 
@@ -57,6 +60,17 @@ def test_the_gathering_sees_code_pages_data_help_and_problems() -> None:
     assert (None, "WhatsApp chat export") in texts  # a source's title
     assert ("found", "breaks off at line {line_num}: {error}") in texts  # an error with fields
     assert ("found", "is a link: not followed") in texts  # through a helper of the tree
+
+
+def test_every_problem_is_written_where_the_gathering_sees_it() -> None:
+    """Not `Problem(what=reason)`: a text that comes from elsewhere would silently stay English."""
+    for path in sorted((LOCALE.parent / "sources").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Problem":
+                what = next(keyword.value for keyword in node.keywords if keyword.arg == "what")
+                seen = isinstance(what, ast.Constant | ast.JoinedStr | ast.IfExp)
+                passed_on = isinstance(what, ast.Name | ast.Attribute) and ast.unparse(what).split(".")[-1] in NAMED
+                assert seen or passed_on, f"{path.name}:{node.lineno}: {ast.unparse(what)}"
 
 
 def test_malay_is_spoken_and_english_is_the_fallback() -> None:

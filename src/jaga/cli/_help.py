@@ -6,13 +6,11 @@ which breaks lines of Chinese and Tamil in the wrong place.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import typer
 
-from jaga.cli._terminal import columns
 from jaga.words import Words, choose_language
 
 __all__ = ["USAGE_FAULTS", "language_of", "speak", "texts_of_help", "usage_fault"]
@@ -127,44 +125,33 @@ def _explained(parameter: Any, say: Words) -> str:
 
 
 def _help(context: Any, say: Words) -> str:
-    from rich.console import Console
-    from rich.padding import Padding
-    from rich.text import Text
+    from jaga.cli._terminal import columns, folded
 
-    page = io.StringIO()
-    console = Console(file=page, width=columns(say, _WIDTH), highlight=False)
-    console.print(Text(_usage(context, say)))
+    width = columns(_WIDTH)
+    lines = folded(_usage(context, say), width)
     for paragraph in _paragraphs(context.command.help):
-        console.print()
-        console.print(Padding(Text(say(paragraph)), (0, 0, 0, 2)))
+        lines += ["", *(f"  {line}" for line in folded(say(paragraph), width - 2))]
     every = context.command.get_params(context)
-    _table(
-        console,
-        say("Arguments"),
-        [(_argument(one, say), _explained(one, say)) for one in every if one.param_type_name == "argument"],
-    )
-    options = [one for one in every if one.param_type_name == "option" and not one.hidden]
-    _table(console, say("Options"), [(_option(one, say), _explained(one, say)) for one in options])
-    below = getattr(context.command, "commands", {})
-    _table(
-        console,
-        say("Commands"),
-        [(name, say((_paragraphs(one.help) or [""])[0])) for name, one in below.items() if not one.hidden],
-    )
-    return "\n".join(line.rstrip() for line in page.getvalue().splitlines())
+    arguments = [(_argument(one, say), _explained(one, say)) for one in every if one.param_type_name == "argument"]
+    options = [
+        (_option(one, say), _explained(one, say)) for one in every if one.param_type_name == "option" and not one.hidden
+    ]
+    commands = [
+        (name, say((_paragraphs(one.help) or [""])[0]))
+        for name, one in getattr(context.command, "commands", {}).items()
+        if not one.hidden
+    ]
+    for title, rows in ((say("Arguments"), arguments), (say("Options"), options), (say("Commands"), commands)):
+        if rows:
+            lines += ["", f"{title}:", *_table(rows, width)]
+    return "\n".join(lines)
 
 
-def _table(console: Any, title: str, rows: list[tuple[str, str]]) -> None:
-    from rich.table import Table
-    from rich.text import Text
+def _table(rows: list[tuple[str, str]], width: int) -> Iterator[str]:
+    from jaga.cli._terminal import cells, folded
 
-    if not rows:
-        return
-    console.print()
-    console.print(Text(f"{title}:"))
-    table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
+    left = max(cells(name) for name, _ in rows) + 4
     for name, text in rows:
-        table.add_row(Text("  " + name), Text(text))
-    console.print(table)
+        first, *further = folded(text, width - left)
+        yield f"  {name}{' ' * (left - 2 - cells(name))}{first}"
+        yield from (" " * left + line for line in further)

@@ -9,10 +9,9 @@ from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.panel import Panel
 from rich.table import Table
-from rich.text import Text
 
 from jaga.assessment import Assessment, Day
-from jaga.cli._terminal import columns, plain
+from jaga.cli._terminal import Text, columns, plain, put, trimmed
 from jaga.cli._words import (
     author_words,
     calm_words,
@@ -54,10 +53,18 @@ _CARD = Box("╭─  \n│   \n│   \n│   \n│   \n│   \n│   \n╰─  \
 
 def print_report(checked: Checked, guidance: Guidance, say: Words, age: int | None, *, show_all: bool = False) -> None:
     """Print the whole report to stdout."""
-    console = Console(file=sys.stdout, highlight=False, width=columns(say, _WIDTH))
+    console = Console(file=sys.stdout, highlight=False, width=columns(_WIDTH))
+    with console.capture() as page:
+        _report(console, checked, guidance, say, age, show_all=show_all)
+    sys.stdout.write(trimmed(page.get()))
+
+
+def _report(
+    console: Console, checked: Checked, guidance: Guidance, say: Words, age: int | None, *, show_all: bool
+) -> None:
     _read(console, checked, say)
     if checked.nothing_read:
-        console.print(Text(calm_words(say, checked)[0], style="bold yellow"))
+        put(console, Text(calm_words(say, checked)[0], style="bold yellow"))
         return
     _owner(console, checked, say)
     shown = [one for one in checked.assessments if one.level != "none"]
@@ -65,9 +72,9 @@ def print_report(checked: Checked, guidance: Guidance, say: Words, age: int | No
     if not serious:
         first, *further = calm_words(say, checked)
         console.print()
-        console.print(Text(first, style="bold green"))
+        put(console, Text(first, style="bold green"))
         for line in further:
-            console.print(Text(line, style="dim"))
+            put(console, Text(line, style="dim"))
     for one in shown[:_CARDS]:
         console.print()
         console.print(_card(one, checked, guidance, say, age, narrow=console.width < _NARROW))
@@ -75,18 +82,18 @@ def print_report(checked: Checked, guidance: Guidance, say: Words, age: int | No
         more = say.plural(
             "{count} more is in the --html report.", "{count} more are in the --html report.", len(shown) - _CARDS
         )
-        console.print(Text(more, style="dim"))
+        put(console, Text(more, style="dim"))
     rest = len(checked.assessments) - len(shown)
     if rest:
         console.print()
         quiet = say.plural("{count} other contact: nothing to see.", "{count} other contacts: nothing to see.", rest)
-        console.print(Text(quiet, style="green"))
+        put(console, Text(quiet, style="green"))
         if show_all:
             _others(console, checked, say)
     if serious:
         _helplines(console, guidance, say)
     console.print()
-    console.print(Text(say("What Jaga cannot tell"), style="bold"))
+    put(console, Text(say("What Jaga cannot tell"), style="bold"))
     for line in cannot_tell(say, checked):
         console.print(_item("·", Text(line, style="dim")))
 
@@ -106,7 +113,7 @@ def _item(mark: str, part: RenderableType) -> Padding:
 
 
 def _read(console: Console, checked: Checked, say: Words) -> None:
-    console.print(Text(say("Jaga read"), style="bold"))
+    put(console, Text(say("Jaga read"), style="bold"))
     for item in checked.inputs[:_INPUTS]:
         console.print(Padding(Text(plain(item.path), overflow="fold"), (0, 0, 0, 2), expand=False))
         facts = Text(source_words(say, item.source), style="" if item.source else "yellow")
@@ -119,9 +126,9 @@ def _read(console: Console, checked: Checked, say: Words) -> None:
         console.print(Padding(facts, (0, 0, 0, 4), expand=False))
     if len(checked.inputs) > _INPUTS:
         rest = len(checked.inputs) - _INPUTS
-        console.print(Text("  " + say.plural("and {count} more", "and {count} more", rest), style="dim"))
+        put(console, Text("  " + say.plural("and {count} more", "and {count} more", rest), style="dim"))
     if span := span_words(say, checked):
-        console.print(Text(span))
+        put(console, Text(span))
     problems = [problem for item in checked.inputs for problem in item.problems]
     # What was lost comes before what is merely worth knowing.
     problems.sort(key=lambda problem: problem.note)
@@ -131,16 +138,16 @@ def _read(console: Console, checked: Checked, say: Words) -> None:
         console.print(_item(mark, Text(plain(text), style=style, overflow="fold")))
     if len(problems) > _PROBLEMS:
         more = say.plural("and {count} more (see --json)", "and {count} more (see --json)", len(problems) - _PROBLEMS)
-        console.print(Text("  " + more, style="dim"))
+        put(console, Text("  " + more, style="dim"))
 
 
 def _owner(console: Console, checked: Checked, say: Words) -> None:
     missing = child_missing(say, checked)
     if missing:
-        console.print(Text(plain(missing), style="bold yellow"))
+        put(console, Text(plain(missing), style="bold yellow"))
         return
     style = "yellow" if checked.owner.how == "unclear" else "dim"
-    console.print(Text(plain(owner_words(say, checked)), style=style))
+    put(console, Text(plain(owner_words(say, checked)), style=style))
 
 
 def _spark(days: tuple[Day, ...], width: int) -> tuple[Text, Text]:
@@ -162,7 +169,10 @@ def _spark(days: tuple[Day, ...], width: int) -> tuple[Text, Text]:
 def _bars(values: list[float], empty: str, broad: int, style: str) -> Text:
     top = max(values) or 1
     line = "".join((_BARS[min(7, int(7 * value / top + 0.5))] if value else empty) * broad for value in values)
-    return Text(line, style=style, no_wrap=True, overflow="crop")
+    # The style is of the bars only, not of what is put behind them.
+    bars = Text()
+    bars.append(line, style=style)
+    return bars
 
 
 def _card(one: Assessment, checked: Checked, guidance: Guidance, say: Words, age: int | None, *, narrow: bool) -> Panel:
@@ -185,12 +195,16 @@ def _card(one: Assessment, checked: Checked, guidance: Guidance, say: Words, age
     )
     parts: list[RenderableType] = [head, Text(plain(facts), style="dim"), Text()]
     if len(one.days) > 1 and one.first_at is not None and one.last_at is not None:
+        # The name stands behind the bars: before them, its width would have to be known to set one above the other.
         upper, lower = _spark(one.days, 36 if narrow else 60)
-        grid = Table.grid(padding=(0, 1))
-        grid.add_row(Text(say("messages"), style="dim"), upper)
-        grid.add_row(Text(say("signs"), style="dim"), lower)
-        grid.add_row("", Text(f"{when(one.first_at, zone)[:10]} – {when(one.last_at, zone)[:10]}", style="dim"))
-        parts += [grid, Text()]
+        upper.append(f"  {say('messages')}", style="dim")
+        lower.append(f"  {say('signs')}", style="dim")
+        parts += [
+            upper,
+            lower,
+            Text(f"{when(one.first_at, zone)[:10]} – {when(one.last_at, zone)[:10]}", style="dim"),
+            Text(),
+        ]
     parts += [Text(plain(why(say, one))), Text()]
     parts.append(Text(say("The messages that show it"), style="bold"))
     parts += _evidence(one, say, checked, narrow=narrow)
@@ -243,12 +257,12 @@ def _others(console: Console, checked: Checked, say: Words) -> None:
         if one.level == "none":
             counted = say.plural("{count} message", "{count} messages", one.messages)
             scored = say("score {score}", score=f"{one.score:.2f}")
-            console.print(Text(plain(f"  {contact_words(say, one)} · {counted} · {scored}"), style="dim"))
+            put(console, Text(plain(f"  {contact_words(say, one)} · {counted} · {scored}"), style="dim"))
 
 
 def _helplines(console: Console, guidance: Guidance, say: Words) -> None:
     console.print()
-    console.print(Text(say("Who can help"), style="bold"))
+    put(console, Text(say("Who can help"), style="bold"))
     for line in guidance.helplines:
         head = Text(say(line.name), style="bold")
         head.append(f": {say(line.reach)}", style="not bold")
