@@ -58,6 +58,7 @@ def test_lines_carry_no_spaces_at_their_end(jaga: Run, monkeypatch: pytest.Monke
 
 
 @example(text="aaaa ", width=2)
+@example(text="\u0bcd。\u0bbe", width=2)
 @given(text=st.text(alphabet="ab ，。（中文字கா்ிை👩\u200d\ufe0f", max_size=60), width=st.integers(2, 20))
 def test_breaking_loses_nothing_and_keeps_to_the_width(text: str, width: int) -> None:
     offsets = _breaks(text, width)

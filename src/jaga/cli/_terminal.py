@@ -124,6 +124,9 @@ def _breaks(text: str, width: int) -> list[int]:
             # A letter and its signs stay together.
             while cut > start + 1 and unicodedata.category(text[cut]).startswith("M"):
                 cut -= 1
+            # Unless together they are wider than any line.
+            if cells(text[cut:at]) + wide > width:
+                cut = at
             offsets.append(cut)
             start, last = cut, None
             used = cells(text[cut:at])
