@@ -38,7 +38,7 @@ _FOUND_CALLS = re.compile(
     r"^(?:Problem|JagaError|UsageError|CatalogueError|UnreadableInput|NotThisFormat|HostileInput|DataNeeded)$"
 )
 # Their other names: a variable or a helper that the text passes through.
-_FOUND_NAMES = frozenset({"what", "doubt", "remedy"})
+_FOUND_NAMES = frozenset({"what", "doubt", "remedy", "misfits"})
 # Fields that hold words of ours, not the file's.
 _FOUND_FIELDS = (
     "line {number}",
@@ -116,6 +116,12 @@ def _found(tree: ast.AST) -> Iterator[Text]:
         elif isinstance(node, ast.Assign):
             if any(_name(target) in _FOUND_NAMES for target in node.targets):
                 values.append(node.value)
+        elif isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple):
+            # A note given back beside what it is about; a plain string there is a code or a reason, not for readers.
+            values += [part for part in node.value.elts if isinstance(part, ast.JoinedStr)]
+        elif isinstance(node, ast.FunctionDef):
+            named = node.args.args[len(node.args.args) - len(node.args.defaults) :]
+            values += [value for name, value in zip(named, node.args.defaults, strict=True) if name.arg in _FOUND_NAMES]
         elif isinstance(node, ast.AnnAssign) and _name(node.target) in _FOUND_NAMES and node.value is not None:
             values.append(node.value)
         for value in values:

@@ -511,11 +511,14 @@ def _decide_order(dates: Sequence[str], periods: dict[str, list[int]]) -> tuple[
         dense = [order for order in ordered if span[order] == narrow]
         if len(dense) == 1:
             others = " or ".join(_WORDS[order] for order in ordered if order != dense[0])
-            doubt = (
-                f"its dates could also be read as {others}; read as {_WORDS[dense[0]]} because the days lie closest together so: "
-                "compare one date with the phone"
+            return (
+                dense[0],
+                "the days lie closest together so",
+                (
+                    f"its dates could also be read as {others}; read as {_WORDS[dense[0]]} because the days lie closest together so: "
+                    "compare one date with the phone"
+                ),
             )
-            return dense[0], "the days lie closest together so", doubt
         left = dense
     # American English is the one common style with single digits, a short year and capital AM/PM.
     american = (
@@ -523,11 +526,14 @@ def _decide_order(dates: Sequence[str], periods: dict[str, list[int]]) -> tuple[
     )
     order = "MDY" if american and "MDY" in left else "DMY" if "DMY" in left else left[0]
     others = " or ".join(_WORDS[one] for one in left if one != order)
-    doubt = (
-        f"its dates can be read as {_WORDS[order]} or {others} and nothing in the file decides; read as {_WORDS[order]}: compare one "
-        "date with the phone"
+    return (
+        order,
+        "assumed: the dates allow several orders",
+        (
+            f"its dates can be read as {_WORDS[order]} or {others} and nothing in the file decides; read as {_WORDS[order]}: compare one "
+            "date with the phone"
+        ),
     )
-    return order, "assumed: the dates allow several orders", doubt
 
 
 # ---------------------------------------------------------------- second pass: the messages
