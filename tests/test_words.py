@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import ast
+import gettext
 import re
 
 import pytest
 from babel.messages.catalog import Message
 
 from jaga.records import Problem
-from jaga.words import LANGUAGES, choose_language, words
-from tools.words import LOCALE, gather, load, untranslated
+from jaga.words import FOUND, LANGUAGES, Words, choose_language, words
+from tools.words import LOCALE, _found, gather, load, untranslated
 
 SPOKEN = sorted(set(LANGUAGES) - {"en"})
 # Variables whose texts are gathered where they are assigned.
@@ -50,7 +51,7 @@ def first(message: Message) -> str:
     return message.id if isinstance(message.id, str) else message.id[0]
 
 
-def test_the_gathering_sees_code_pages_data_help_and_problems() -> None:
+def test_the_gathering_sees_code_pages_data_and_help() -> None:
     texts = {(context, text) for context, text, _ in gather()}
     assert (None, "Act today") in texts  # said in code
     assert (None, "What to keep") in texts  # said in a template only
@@ -58,8 +59,26 @@ def test_the_gathering_sees_code_pages_data_help_and_problems() -> None:
     assert (None, "Help for children and families") in texts  # a helpline
     assert (None, "Also write a report for reading and printing.") in texts  # an option's help
     assert (None, "WhatsApp chat export") in texts  # a source's title
-    assert ("found", "breaks off at line {line_num}: {error}") in texts  # an error with fields
-    assert ("found", "is a link: not followed") in texts  # through a helper of the tree
+    assert (FOUND, "is not a time zone") in texts  # an error
+
+
+@pytest.mark.parametrize(
+    ("code", "gathered"),
+    [
+        ('Problem(where=w, what="has no time: left out")', ["has no time: left out"]),
+        ('Problem(where=w, what=f"ends at {a.number}: {error!r}")', ["ends at {number}: {error}"]),
+        ('Problem(where=w, what=f"{error.what} ({error.remedy})")', []),
+        ('UnreadableInput(f"{n:,} of {n:,} lost", where=w, remedy="try again")', ["{n} of {n2} lost", "try again"]),
+        ('raise ValueError("for developers only")', []),
+        ('self._problem(path, "is a link: not followed")', ["is a link: not followed"]),
+        ('what = "is empty" if size == 0 else f"is no {kind}"', ["is empty", "is no {kind}"]),
+        ('def f(x):\n    return x, "a reason", f"read as {x} here"', ["read as {x} here"]),
+        ('def f(a, misfits="those are left out"): ...', ["those are left out"]),
+        ('what = "deleted"', []),
+    ],
+)
+def test_what_is_found_is_gathered_from_where_it_is_written(code: str, gathered: list[str]) -> None:
+    assert [text for _, text, _ in _found(ast.parse(code))] == gathered
 
 
 def test_every_problem_is_written_where_the_gathering_sees_it() -> None:
@@ -79,46 +98,68 @@ def test_malay_is_spoken_and_english_is_the_fallback() -> None:
     assert words("zh")("no such text") == "no such text"
 
 
+@pytest.fixture
+def say() -> Words:
+    """A language of our own making, so that these tests do not hang on what sources happen to say."""
+    found = {
+        "is a folder": "IST ORDNER",
+        "has no time: left out": "OHNE ZEIT",
+        "breaks off at line {line}: {error}": "BRICHT AB IN {line}: {error}",
+        "cannot be read: {what}": "UNLESBAR: {what}",
+        "Permission denied": "VERBOTEN",
+        "make it first": "MACHEN",
+        "choose one of {known}": "WÄHLEN: {known}",
+        "is no message: {error}": "KEINE: {error}",
+        "is no message: {error} (see {page})": "KEINE: {error} (SIEHE {page})",
+        "line {number}": "ZEILE {number}",
+    }
+
+    class Catalog(gettext.NullTranslations):
+        _catalog = {f"{FOUND}\x04{text}": said for text, said in found.items()}
+
+        def pgettext(self, context: str, message: str) -> str:
+            return self._catalog.get(f"{context}\x04{message}", message)
+
+    return Words("xx", Catalog())
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("has no valid time: left out", "tiada masa yang sah: ditinggalkan"),
-        ("breaks off at line 7: field {larger}", "terputus pada baris 7: field {larger}"),
-        ("cannot be read: Permission denied", "tidak dapat dibaca: Tiada kebenaran"),
-        ("there is no such file or folder (check the name)", "tiada fail atau folder seperti itu (semak namanya)"),
+        ("has no time: left out", "OHNE ZEIT"),
+        ("breaks off at line 7: field {larger}", "BRICHT AB IN 7: field {larger}"),
+        ("cannot be read: Permission denied", "UNLESBAR: VERBOTEN"),
+        ("is a folder (make it first)", "IST ORDNER (MACHEN)"),
+        (
+            "is a folder (choose one of ms (Bahasa Malaysia), en (English))",
+            "IST ORDNER (WÄHLEN: ms (Bahasa Malaysia), en (English))",
+        ),
+        ("is no message: x (see docs/a.md)", "KEINE: x (SIEHE docs/a.md)"),
+        ("is no message: x", "KEINE: x"),
         ("a text (that) nobody knows", "a text (that) nobody knows"),
+        ("breaks off at line : ", "breaks off at line : "),
         ("", ""),
     ],
-    ids=["whole", "field with braces", "field that is ours", "with its remedy", "unknown", "empty"],
 )
-def test_a_found_text_is_recognised(text: str, said: str) -> None:
-    assert words("ms").found(text) == said
+def test_a_found_text_is_recognised(say: Words, text: str, said: str) -> None:
+    assert say.found(text) == said
     assert words("en").found(text) == text
 
 
-def test_the_closest_template_is_taken() -> None:
-    found = "is not a message of this format: x (see docs/schema/jsonl-1.md)"
-    assert words("ms").found(found) == "bukan mesej dalam format ini: x (lihat docs/schema/jsonl-1.md)"
+def test_the_place_in_a_file_is_said_and_its_name_is_not(say: Words) -> None:
+    assert say.place("line 3.txt: line 12") == "line 3.txt: ZEILE 12"
+    assert say.place("chat.json: messages[3]") == "chat.json: messages[3]"
+    assert say.place("line 3") == "line 3"
 
 
-def test_a_hostile_field_costs_no_more_than_its_length() -> None:
-    # Each piece looks like a separator of the template with the most fields.
-    hostile = "could not be read further (" + ": " * 200_000
-    assert words("ms").found(hostile) == hostile
-    nested = "x" + " (y)" * 200_000
-    assert words("ms").found(nested) == nested
+def test_a_hostile_field_costs_no_more_than_its_length(say: Words) -> None:
+    # Each piece looks like a separator of the template, or like the beginning of a remedy.
+    for hostile in ("breaks off at line " + ": " * 200_000 + "x", "x" + " (y)" * 200_000, "cannot be read" * 50_000):
+        assert say.found(hostile).endswith(hostile[-10:])
 
 
-def test_brackets_are_those_of_the_language_and_a_remedy_may_hold_some() -> None:
+def test_brackets_are_those_of_the_language() -> None:
     assert words("zh").found("is a folder (make it first)") == "是文件夹（请先建立）"
-    remedy = "choose one of ms (Bahasa Malaysia), en (English)"
-    said = words("ms").found(f"is not a language that Jaga speaks ({remedy})")
-    assert said == "bukan bahasa yang Jaga tahu (pilih satu daripada ms (Bahasa Malaysia), en (English))"
-
-
-def test_the_place_in_a_file_is_said_and_its_name_is_not() -> None:
-    assert words("ms").place("line 3.txt: line 12") == "line 3.txt: baris 12"
-    assert words("ms").place("chat.json: messages[3]") == "chat.json: messages[3]"
 
 
 def test_what_the_sources_really_say_is_recognised() -> None:

@@ -2,6 +2,10 @@
 
     .venv/bin/python tools/words.py            # put new texts into the .po files, take out those no longer said
     .venv/bin/python tools/words.py --check    # list what is not translated; fails if anything is
+    .venv/bin/python tools/words.py --fill F   # take translations from a file
+
+A file of translations holds blocks with an empty line between: the English text, then a line `ms: …` for each language; where a
+language has a form for one and another for many, ` || ` stands between them.
 
 The tests call `untranslated`, so a text without a translation fails them.
 """
@@ -127,7 +131,7 @@ def _found(tree: ast.AST) -> Iterator[Text]:
         for value in values:
             for text in _templates(value):
                 # Joins of other texts hold no words of their own, and a single word is a code, not a sentence.
-                if re.search(r"[A-Za-z]{2}.* |: ", re.sub(r"\{\w+\}", "", text)):
+                if re.search(r"[A-Za-z]{2}.* ", re.sub(r"\{\w+\}", "", text)):
                     yield FOUND, text, None
 
 
@@ -226,22 +230,49 @@ def _update(language: str) -> int:
         before = old.get(text, context)
         string = before.string if before is not None else "" if plural is None else ("",) * new.num_plurals
         new.add(text if plural is None else (text, plural), string, context=context)
+    _write(new, language)
+    return len(untranslated(new))
+
+
+def _write(catalog: Catalog, language: str) -> None:
     buffer = BytesIO()
-    write_po(buffer, new, width=110)
+    write_po(buffer, catalog, width=110)
     # Dates in the header would change the file each time, without a text having changed.
     lines = [
         line for line in buffer.getvalue().splitlines(True) if not re.match(rb'"(POT-Creation|PO-Revision)-Date', line)
     ]
     (LOCALE / language / "LC_MESSAGES" / "jaga.po").write_bytes(b"".join(lines))
-    return len(untranslated(new))
 
 
 def _first(message: Message) -> str:
     return message.id if isinstance(message.id, str) else message.id[0]
 
 
+def _fill(source: Path) -> None:
+    """Put translations from a file where there are none yet. Raises: ValueError, for a text that nobody says."""
+    for block in source.read_text(encoding="utf-8").strip().split("\n\n"):
+        text, *lines = block.splitlines()
+        for line in lines:
+            language, said = line.split(": ", 1)
+            catalog = load(language)
+            messages = [message for message in catalog if message.id and _first(message) == text]
+            if not messages:
+                raise ValueError(f"nobody says: {text}")
+            for message in messages:
+                forms = said.split(" || ")
+                if isinstance(message.id, str):
+                    message.string = message.string or said
+                elif not all(message.string or ("",)):
+                    message.string = tuple((forms * catalog.num_plurals)[: catalog.num_plurals])
+            _write(catalog, language)
+
+
 def main() -> int:
     languages = sorted(folder.name for folder in LOCALE.iterdir() if folder.is_dir())
+    if "--fill" in sys.argv:
+        for language in languages:
+            _update(language)
+        _fill(Path(sys.argv[sys.argv.index("--fill") + 1]))
     missing = 0
     for language in languages:
         if "--check" in sys.argv:
