@@ -62,6 +62,10 @@ def test_nothing_said_is_help(jaga: Run) -> None:
         (("chek",), "No such command 'chek'. Did you mean 'check'?"),
         (("check", "--lng", "ms", "x"), "No such option: --lng"),
         (("check", "x", "--lang"), "Option '--lang' requires an argument."),
+        (("check", ""), "PATH: is empty (name a file or folder)"),
+        (("check", SAMPLES, "--html", ""), "--html: is empty"),
+        (("check", SAMPLES, "--child", " "), "--child: is empty (give the child's name as it stands in the chats)"),
+        ((SAMPLES,), "To read an export: jaga check PATH..."),
         (("check", SAMPLES, "--lang", "fr"), "--lang fr: is not a language that Jaga speaks (choose one of ms (Bahasa"),
         (("check", SAMPLES, "--age", "99"), "--age 99: is not the age of a child (give whole years, 0 to 17)"),
         (("check", SAMPLES, "--age", "-1"), "--age -1: is not the age of a child"),
@@ -74,7 +78,7 @@ def test_nothing_said_is_help(jaga: Run) -> None:
         (("check", SAMPLES, "--html", "/absent/report.html"), "there is no folder /absent (make it first)"),
         (("check", SAMPLES, "--html", "/tmp"), "--html /tmp: is a folder (name a file in it"),
     ],
-    ids=lambda value: " ".join(map(str, value[1:])) if isinstance(value, tuple) else "",
+    ids=lambda value: " ".join(str(one) for one in value if one != SAMPLES) if isinstance(value, tuple) else "",
 )
 def test_wrong_use_says_what_is_wrong_and_what_would_be_right(
     jaga: Run, arguments: tuple[str | Path, ...], said: str

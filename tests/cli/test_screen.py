@@ -128,6 +128,12 @@ def test_a_name_that_nobody_has_is_told_with_the_names_there_are(jaga: Run) -> N
     assert document["child"]["present"] is True
 
 
+def test_a_name_in_other_letters_or_with_spaces_around_is_the_same_name(jaga: Run) -> None:
+    for name in ("aina", " Aina "):
+        done = jaga("check", SAMPLES, "--child", name, "--lang", "en")
+        assert "The child is Aina, as you said." in done.out
+
+
 def test_control_sequences_and_turned_text_do_not_reach_the_terminal(jaga: Run, tmp_path: Path) -> None:
     name = "\x1b[31mRay\u202e"
     lines = [

@@ -6,6 +6,8 @@ which breaks lines of Chinese and Tamil in the wrong place.
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -83,6 +85,9 @@ def usage_fault(error: Any, say: Words) -> str:
     lines.append("jaga: " + say.found(error.format_message()))
     if context is not None:
         lines.append(say("For help: {command}", command=f"{context.command_path} --help"))
+        # "jaga EXPORT" is what one tries first.
+        if hasattr(context.command, "commands") and any(os.path.exists(argument) for argument in sys.argv[1:]):
+            lines.append(say("To read an export: {command}", command="jaga check " + say("PATH...")))
     return "\n".join(lines)
 
 

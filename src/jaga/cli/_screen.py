@@ -80,7 +80,7 @@ def _report(
         console.print(_card(one, checked, guidance, say, age, narrow=console.width < _NARROW))
     if len(shown) > _CARDS:
         more = say.plural(
-            "{count} more is in the --html report.", "{count} more are in the --html report.", len(shown) - _CARDS
+            "{count} more: see it with --html FILE.", "{count} more: see them with --html FILE.", len(shown) - _CARDS
         )
         put(console, Text(more, style="dim"))
     rest = len(checked.assessments) - len(shown)

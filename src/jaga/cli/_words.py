@@ -263,7 +263,9 @@ def child_missing(say: Words, checked: Checked) -> str:
 
 def owner_words(say: Words, checked: Checked) -> str:
     """Whom Jaga took for the child, and how it knew."""
-    name = say(", ").join(checked.owner.ids)
+    # Of several spellings that were tried, those that are really in the chats.
+    ids = [one for one in checked.owner.ids if one in checked.people] or checked.owner.ids
+    name = say(", ").join(ids)
     return {
         "named": say("The child is {name}, as you said.", name=name),
         "stated": say("The child is {name}: the export says whose it is.", name=name),

@@ -22,7 +22,7 @@ __all__ = ["check", "chosen_language"]
 
 def check(
     paths: Annotated[
-        list[Path],
+        list[str],
         typer.Argument(
             metavar="PATH...", help="Exports: files, folders or zips, of any app Jaga knows.", show_default=False
         ),
@@ -40,7 +40,7 @@ def check(
         bool, typer.Option("--json", help="Print one JSON document (docs/schema) and nothing else on stdout.")
     ] = False,
     html: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--html", metavar="FILE", help="Also write a report for reading and printing.", show_default=False
         ),
@@ -89,16 +89,18 @@ def check(
     years = _years(age)
     guidance = load_guidance(_country(country))
     context = _context(zone)
-    if html is not None:
-        _can_be_written(html)
-    checked = _run(paths, context, child or [], quiet=json, say=say)
-    if html is not None:
+    exports = [_path(path, "PATH") for path in paths]
+    page = None if html is None else _path(html, "--html")
+    if page is not None:
+        _can_be_written(page)
+    checked = _run(exports, context, _names(child or []), quiet=json, say=say)
+    if page is not None:
         from jaga.cli._html import write_html
 
         try:
-            write_html(html, checked, guidance, say, years)
+            write_html(page, checked, guidance, say, years)
         except OSError as error:
-            raise UsageError(f"cannot be written: {error.strerror}", where=str(html)) from None
+            raise UsageError(f"cannot be written: {error.strerror}", where=str(page)) from None
     if json:
         from jaga.cli._json import as_json
         from jaga.cli._terminal import plain
@@ -115,8 +117,8 @@ def check(
         from jaga.cli._screen import print_report
 
         print_report(checked, guidance, say, years, show_all=all_)
-        if html is not None:
-            print(say("Report written to {file}", file=html), file=sys.stderr)
+        if page is not None:
+            print(say("Report written to {file}", file=page), file=sys.stderr)
     raise typer.Exit(exit_code(checked))
 
 
@@ -142,6 +144,20 @@ def chosen_language(asked: str | None) -> str:
         raise UsageError(
             "is not a language that Jaga speaks", where=f"--lang {asked}", remedy=f"choose one of {known}"
         ) from None
+
+
+def _path(given: str, where: str) -> Path:
+    # An unset variable in a script gives an empty name, which would be read as the folder one happens to stand in.
+    if not given.strip():
+        raise UsageError("is empty", where=where, remedy="name a file or folder")
+    return Path(given)
+
+
+def _names(given: list[str]) -> list[str]:
+    names = [name.strip() for name in given]
+    if not all(names):
+        raise UsageError("is empty", where="--child", remedy="give the child's name as it stands in the chats")
+    return names
 
 
 def _years(asked: str | None) -> int | None:
