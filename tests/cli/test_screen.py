@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from itertools import pairwise
 from pathlib import Path
@@ -156,6 +157,8 @@ def test_the_page_is_written_beside_the_report_and_its_place_is_told(jaga: Run, 
     assert f"Laporan ditulis ke {page}" in done.err
     assert '<html lang="ms">' in page.read_text(encoding="utf-8")
     assert list(tmp_path.iterdir()) == [page]
+    # Private messages are in it.
+    assert os.name == "nt" or page.stat().st_mode & 0o077 == 0
 
 
 def test_every_stage_risk_and_level_has_words() -> None:

@@ -96,6 +96,9 @@ def write_html(path: Path, checked: Checked, guidance: Guidance, say: Words, age
         return
     part = path.with_name(path.name + ".part")
     try:
+        # It holds private messages: for its owner only, whatever the folder allows. A part left by a crash goes first.
+        part.unlink(missing_ok=True)
+        part.touch(mode=0o600, exist_ok=False)
         part.write_text(page, encoding="utf-8")
         part.replace(path)
     except OSError:
