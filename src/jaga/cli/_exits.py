@@ -1,4 +1,4 @@
-"""Exit codes, as documented in docs/schema/exit-codes.md."""
+"""Exit codes, as documented in docs/check.md."""
 
 from __future__ import annotations
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
+import hashlib
+import math
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +17,17 @@ from jaga import __version__
 from jaga.assessment import Assessment
 from jaga.cli._words import (
     author_words,
-    cannot_judge,
+    calm_words,
+    cannot_tell,
+    child_missing,
     contact_words,
     level_words,
     next_steps,
     owner_words,
+    platform_words,
     risk_words,
+    source_words,
+    span_words,
     stage_words,
     strongest,
     when,
@@ -27,9 +36,14 @@ from jaga.cli._words import (
 from jaga.family import Checked
 from jaga.guidance import Guidance
 from jaga.sources import zone_of
-from jaga.words import Words
+from jaga.words import LANGUAGES, Words
 
 __all__ = ["write_html"]
+
+
+# More bars than this cannot be told apart on a phone.
+_BARS = 60
+_SHOWN = 10
 
 
 def write_html(path: Path, checked: Checked, guidance: Guidance, say: Words, age: int | None) -> None:
@@ -42,17 +56,36 @@ def write_html(path: Path, checked: Checked, guidance: Guidance, say: Words, age
         lstrip_blocks=True,
     )
     shown = [one for one in checked.assessments if one.level != "none"]
+    style = (resources.files("jaga.cli") / "templates" / "report.css").read_text(encoding="utf-8")
+    # The policy of the page allows this one style sheet and nothing else: no script, no style in the text, no picture.
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     page = environment.get_template("report.html").render(
         say=say,
+        page_language="zh-Hans" if say.language == "zh" else say.language,
+        # Ours, from the wheel; nothing of an export gets into it.
+        style=Markup(style),  # noqa: S704
+        style_hash=Markup(f"sha256-{digest}"),  # noqa: S704
         version=__version__,
-        inputs=checked.inputs,
+        inputs=[
+            {
+                "path": item.path,
+                "known": item.source is not None,
+                "format": source_words(say, item.source),
+                "conversations": item.conversations,
+                "messages": item.messages,
+                "lost": max(item.skipped, sum(1 for problem in item.problems if not problem.note)),
+            }
+            for item in checked.inputs
+        ],
+        span=span_words(say, checked),
         owner=owner_words(say, checked),
-        limits=cannot_judge(say, checked.unjudged),
-        problems=[problem for item in checked.inputs for problem in item.problems],
-        messages=checked.messages,
-        zone=checked.zone_name,
+        missing=child_missing(say, checked),
+        limits=cannot_tell(say, checked),
+        problems=sorted((problem for item in checked.inputs for problem in item.problems), key=lambda one: one.note),
         cards=[_card(one, checked, guidance, say, age) for one in shown],
         serious=any(one.level in ("concern", "urgent") for one in shown),
+        calm=calm_words(say, checked),
+        partly=checked.partly_unread,
         quiet=len(checked.assessments) - len(shown),
         helplines=guidance.helplines,
         keep=guidance.keep.steps if guidance.keep else (),
@@ -63,6 +96,9 @@ def write_html(path: Path, checked: Checked, guidance: Guidance, say: Words, age
         return
     part = path.with_name(path.name + ".part")
     try:
+        # It holds private messages: for its owner only, whatever the folder allows. A part left by a crash goes first.
+        part.unlink(missing_ok=True)
+        part.touch(mode=0o600, exist_ok=False)
         part.write_text(page, encoding="utf-8")
         part.replace(path)
     except OSError:
@@ -72,11 +108,7 @@ def write_html(path: Path, checked: Checked, guidance: Guidance, say: Words, age
 
 def _card(one: Assessment, checked: Checked, guidance: Guidance, say: Words, age: int | None) -> dict[str, Any]:
     zone = zone_of(checked.zone_name)
-    evidence = [
-        {"when": when(piece.sent_at, zone), "who": author_words(say, one, piece), "text": piece.text, "why": reasons}
-        for piece, reasons in strongest(say, one, 10)
-    ]
-    weeks = _weeks(one)
+    law = guidance.laws.get(one.risk_type or "")
     return {
         "contact": contact_words(say, one),
         "level": one.level,
@@ -84,55 +116,95 @@ def _card(one: Assessment, checked: Checked, guidance: Guidance, say: Words, age
         "risk": risk_words(say, one.risk_type),
         "stage": stage_words(say, one.stage),
         "score": f"{one.score:.2f}",
-        "platforms": ", ".join(one.platforms),
+        "platforms": platform_words(one),
         "messages": one.messages,
         "why": why(say, one),
-        "evidence": evidence,
+        "evidence": [
+            {
+                "when": when(piece.sent_at, zone),
+                "who": author_words(say, one, piece),
+                "text": piece.text,
+                "language": piece.language if piece.language in LANGUAGES else None,
+                "why": reasons,
+            }
+            for piece, reasons in strongest(say, one, _SHOWN)
+        ],
         "steps": next_steps(say, guidance, one, age),
         "talk": {say(text) for text in guidance.talk.values()},
-        "law": guidance.laws.get(one.risk_type or "") if one.level in ("concern", "urgent") else None,
-        "weeks": weeks,
-        "chart": _chart(weeks, say) if len(weeks) > 1 else None,
+        "law": say(law) if law and one.level in ("concern", "urgent") else None,
+        "chart": _chart(one, say),
     }
 
 
-def _weeks(one: Assessment) -> list[tuple[str, int, float]]:
-    """(Monday, messages, signs) for each week from the first to the last; days when the whole is under three weeks."""
+def _cells(one: Assessment) -> tuple[int, list[tuple[str, int, float]]]:
+    """(days in a cell, (first day, messages, signs) for each cell from the first to the last)."""
     if not one.days:
-        return []
+        return 1, []
     first, last = one.days[0].ordinal, one.days[-1].ordinal
-    step = 1 if last - first < 21 else 7
-    start = first if step == 1 else first - (dt.date.fromordinal(first).weekday())
+    span = last - first + 1
+    step = 1 if span <= 21 else 7 if span <= 7 * _BARS else 7 * math.ceil(span / (7 * _BARS))
+    # Weeks begin on Monday.
+    start = first if step == 1 else first - dt.date.fromordinal(first).weekday()
     cells: dict[int, tuple[int, float]] = {}
     for day in one.days:
         cell = (day.ordinal - start) // step
         messages, evidence = cells.get(cell, (0, 0.0))
         cells[cell] = (messages + day.contact_messages + day.child_messages, evidence + day.evidence)
-    return [
+    return step, [
         (dt.date.fromordinal(start + cell * step).isoformat(), *cells.get(cell, (0, 0.0)))
         for cell in range((last - start) // step + 1)
     ]
 
 
-def _chart(weeks: list[tuple[str, int, float]], say: Words) -> Markup:
-    import pygal
-    from pygal.style import Style
+def _chart(one: Assessment, say: Words) -> dict[str, Any] | None:
+    """Two rows of bars over the same time. The page draws them without letters, so they may be stretched to any width."""
+    step, cells = _cells(one)
+    if len(cells) < 2:
+        return None
+    loud = [cell for cell in cells if cell[2]]
+    busiest = max(cell[1] for cell in cells)
+    days = say.plural("{count} day", "{count} days", step)
+    return {
+        "cells": cells,
+        "first": cells[0][0],
+        "last": dt.date.fromordinal(one.days[-1].ordinal).isoformat(),
+        "caption": say("Each bar stands for {days}; the higher, the more.", days=days),
+        "rows": [
+            {
+                "kind": "messages",
+                "title": say("messages"),
+                "summary": say("Messages: at most {count} in {days}.", count=busiest, days=days),
+                "bars": _bars([float(cell[1]) for cell in cells]),
+            },
+            {
+                "kind": "signs",
+                "title": say("signs"),
+                "summary": say.plural(
+                    "Signs in {count} bar of {all}, first from {first}.",
+                    "Signs in {count} bars of {all}, first from {first}.",
+                    len(loud),
+                    all=len(cells),
+                    first=loud[0][0] if loud else "-",
+                ),
+                "bars": _bars([cell[2] for cell in cells]),
+            },
+        ],
+    }
 
-    chart = pygal.Bar(
-        js=[],
-        height=220,
-        width=900,
-        show_legend=True,
-        legend_at_bottom=True,
-        x_label_rotation=35,
-        x_labels_major_count=8,
-        show_minor_x_labels=False,
-        print_values=False,
-        margin=10,
-        style=Style(background="transparent", plot_background="transparent", colors=("#5b7f95", "#b3261e")),
-    )
-    chart.x_labels = [week[0] for week in weeks]
-    chart.add(say("messages"), [week[1] for week in weeks])
-    chart.add(say("signs"), [round(week[2], 2) for week in weeks], secondary=True)
-    # Every label in it is ours or a date; what people wrote never gets into the chart.
-    return Markup(chart.render(is_unicode=True, disable_xml_declaration=True))  # noqa: S704
+
+def _bars(values: list[float]) -> list[dict[str, str]]:
+    """Rectangles in a box 100 high and one unit wide for each value; none for nothing."""
+    top = max(values)
+    # Two days must not become two walls.
+    width = min(0.8, 0.05 * len(values))
+    return [
+        {
+            "x": f"{index + (1 - width) / 2:.3f}",
+            "width": f"{width:.3f}",
+            # The least bar is still seen.
+            "y": f"{100 - max(96 * value / top, 3):.2f}",
+            "height": f"{max(96 * value / top, 3):.2f}",
+        }
+        for index, value in enumerate(values)
+        if value
+    ]

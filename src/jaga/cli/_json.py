@@ -1,4 +1,4 @@
-"""`jaga check --json`, schema 1 (docs/schema/check-1.md and check-1.schema.json)."""
+"""`jaga check --json`, schema 1 (docs/schema/check-1.md)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def as_json(checked: Checked, guidance: Guidance, say: Words, age: int | None) -
             "generator": f"jaga {__version__}",
             "language": say.language,
             "zone": checked.zone_name,
-            "child": {"ids": checked.owner.ids, "how": checked.owner.how},
+            "child": {"ids": checked.owner.ids, "how": checked.owner.how, "present": checked.child_present},
             "messages": checked.messages,
             "unjudged": checked.unjudged,
             "inputs": [

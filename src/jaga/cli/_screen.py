@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import sys
 
-from rich import box
+from rich.box import Box
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.panel import Panel
 from rich.table import Table
-from rich.text import Text
 
 from jaga.assessment import Assessment, Day
+from jaga.cli._terminal import Text, columns, plain, put, trimmed
 from jaga.cli._words import (
     author_words,
-    cannot_judge,
+    calm_words,
+    cannot_tell,
+    child_missing,
     contact_words,
     level_words,
     next_steps,
     owner_words,
+    platform_words,
     risk_words,
+    source_words,
+    span_words,
     stage_words,
     strongest,
     when,
@@ -36,120 +41,117 @@ _STYLE = {"none": "green", "watch": "yellow", "concern": "dark_orange", "urgent"
 _BARS = "▁▂▃▄▅▆▇█"
 _SHOWN = 6
 _CARDS = 12
+_INPUTS = 12
+_PROBLEMS = 8
 # A report wider than this is hard to read, however wide the terminal.
 _WIDTH = 100
+# Narrower than this, what stands side by side is put one below the other.
+_NARROW = 76
+# A card is open on its right: terminals disagree about the width of Tamil letters, which would fray a right edge.
+_CARD = Box("╭─  \n│   \n│   \n│   \n│   \n│   \n│   \n╰─  \n")
 
 
 def print_report(checked: Checked, guidance: Guidance, say: Words, age: int | None, *, show_all: bool = False) -> None:
     """Print the whole report to stdout."""
-    console = Console(file=sys.stdout, highlight=False, soft_wrap=False)
-    if console.width > _WIDTH:
-        console.width = _WIDTH
+    console = Console(file=sys.stdout, highlight=False, width=columns(_WIDTH))
+    with console.capture() as page:
+        _report(console, checked, guidance, say, age, show_all=show_all)
+    sys.stdout.write(trimmed(page.get()))
+
+
+def _report(
+    console: Console, checked: Checked, guidance: Guidance, say: Words, age: int | None, *, show_all: bool
+) -> None:
     _read(console, checked, say)
     if checked.nothing_read:
+        put(console, Text(calm_words(say, checked)[0], style="bold yellow"))
         return
     _owner(console, checked, say)
     shown = [one for one in checked.assessments if one.level != "none"]
     serious = [one for one in shown if one.level in ("concern", "urgent")]
-    console.print()
     if not serious:
-        console.print(Text(say("Nothing here reaches the level at which you should act."), style="bold green"))
-        console.print(Text(say("That is not a promise that all is well: keep talking with your child."), style="dim"))
+        first, *further = calm_words(say, checked)
+        console.print()
+        put(console, Text(first, style="bold green"))
+        for line in further:
+            put(console, Text(line, style="dim"))
     for one in shown[:_CARDS]:
         console.print()
-        console.print(_card(one, checked, guidance, say, age))
+        console.print(_card(one, checked, guidance, say, age, narrow=console.width < _NARROW))
     if len(shown) > _CARDS:
-        console.print(
-            Text(
-                say.plural(
-                    "{count} more is in the --html report.",
-                    "{count} more are in the --html report.",
-                    len(shown) - _CARDS,
-                ),
-                style="dim",
-            )
+        more = say.plural(
+            "{count} more: see it with --html FILE.", "{count} more: see them with --html FILE.", len(shown) - _CARDS
         )
+        put(console, Text(more, style="dim"))
     rest = len(checked.assessments) - len(shown)
     if rest:
         console.print()
-        console.print(
-            Text(
-                say.plural("{count} other contact: nothing to see.", "{count} other contacts: nothing to see.", rest),
-                style="green",
-            )
-        )
+        quiet = say.plural("{count} other contact: nothing to see.", "{count} other contacts: nothing to see.", rest)
+        put(console, Text(quiet, style="green"))
         if show_all:
             _others(console, checked, say)
     if serious:
-        _helplines(console, guidance, say, serious)
-    limits = cannot_judge(say, checked.unjudged)
+        _helplines(console, guidance, say)
     console.print()
-    if limits:
-        console.print(Text(limits, style="dim"))
-    console.print(
-        Text(
-            say("Jaga points to what is worth a look; it never proves guilt. How sure it is: docs/how-sure.md"),
-            style="dim",
-        )
-    )
+    put(console, Text(say("What Jaga cannot tell"), style="bold"))
+    for line in cannot_tell(say, checked):
+        console.print(_item("·", Text(line, style="dim")))
+
+
+def _beside(mark: Text, *parts: RenderableType) -> Table:
+    """Text with a mark before it, whose further lines hang below its first."""
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(no_wrap=True)
+    # Chinese has few spaces to break at; what does not fit goes on below, never away.
+    grid.add_column(overflow="fold")
+    grid.add_row(mark, Group(*parts))
+    return grid
+
+
+def _item(mark: str, part: RenderableType) -> Padding:
+    return Padding(_beside(Text(mark), part), (0, 0, 0, 2), expand=False)
 
 
 def _read(console: Console, checked: Checked, say: Words) -> None:
-    console.print(Text(say("Jaga read"), style="bold"))
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    table.add_column(say("Export"), overflow="fold")
-    table.add_column(say("Format"))
-    table.add_column(say("Chats"), justify="right")
-    table.add_column(say("Messages"), justify="right")
-    table.add_column(say("Not read"), justify="right")
-    for item in checked.inputs:
-        lost = sum(1 for problem in item.problems if not problem.note)
-        table.add_row(
-            item.path,
-            item.source or say("not recognised"),
-            f"{item.conversations:,}",
-            f"{item.messages:,}",
-            Text(str(max(lost, item.skipped)) if lost else "-", style="yellow" if lost else "dim"),
-        )
-    console.print(table)
-    if checked.first_at is not None and checked.last_at is not None:
-        zone = zone_of(checked.zone_name)
-        console.print(
-            Text(
-                say(
-                    "{count} messages from {first} to {last} ({zone}).",
-                    count=f"{checked.messages:,}",
-                    first=when(checked.first_at, zone),
-                    last=when(checked.last_at, zone),
-                    zone=checked.zone_name,
-                )
-            )
-        )
+    put(console, Text(say("Jaga read"), style="bold"))
+    for item in checked.inputs[:_INPUTS]:
+        console.print(Padding(Text(plain(item.path), overflow="fold"), (0, 0, 0, 2), expand=False))
+        facts = Text(source_words(say, item.source), style="" if item.source else "yellow")
+        if item.source:
+            facts.append(" · " + say.plural("{count} chat", "{count} chats", item.conversations), style="dim")
+            facts.append(" · " + say.plural("{count} message", "{count} messages", item.messages), style="dim")
+        lost = max(item.skipped, sum(1 for problem in item.problems if not problem.note))
+        if lost and item.source:
+            facts.append(" · " + say.plural("{count} not read", "{count} not read", lost), style="yellow")
+        console.print(Padding(facts, (0, 0, 0, 4), expand=False))
+    if len(checked.inputs) > _INPUTS:
+        rest = len(checked.inputs) - _INPUTS
+        put(console, Text("  " + say.plural("and {count} more", "and {count} more", rest), style="dim"))
+    if span := span_words(say, checked):
+        put(console, Text(span))
     problems = [problem for item in checked.inputs for problem in item.problems]
-    for problem in problems[:8]:
-        mark, style = ("ℹ", "dim") if problem.note else ("!", "yellow")
-        console.print(Padding(Text(f"{mark} {problem.where}: {problem.what}", style=style), (0, 0, 0, 2)))
-    if len(problems) > 8:
-        console.print(
-            Padding(
-                Text(
-                    say.plural("and {count} more (see --json)", "and {count} more (see --json)", len(problems) - 8),
-                    style="dim",
-                ),
-                (0, 0, 0, 2),
-            )
-        )
+    # What was lost comes before what is merely worth knowing.
+    problems.sort(key=lambda problem: problem.note)
+    for problem in problems[:_PROBLEMS]:
+        mark, style = ("i", "dim") if problem.note else ("!", "yellow")
+        text = f"{say.place(problem.where)}: {say.found(problem.what)}"
+        console.print(_item(mark, Text(plain(text), style=style, overflow="fold")))
+    if len(problems) > _PROBLEMS:
+        more = say.plural("and {count} more (see --json)", "and {count} more (see --json)", len(problems) - _PROBLEMS)
+        put(console, Text("  " + more, style="dim"))
 
 
 def _owner(console: Console, checked: Checked, say: Words) -> None:
+    missing = child_missing(say, checked)
+    if missing:
+        put(console, Text(plain(missing), style="bold yellow"))
+        return
     style = "yellow" if checked.owner.how == "unclear" else "dim"
-    console.print(Text(owner_words(say, checked), style=style))
+    put(console, Text(plain(owner_words(say, checked)), style=style))
 
 
-def spark(days: tuple[Day, ...], width: int = 48) -> tuple[Text, Text]:
+def _spark(days: tuple[Day, ...], width: int) -> tuple[Text, Text]:
     """Two lines over the same time: messages (height) and evidence heard (red)."""
-    if not days:
-        return Text(), Text()
     first, last = days[0].ordinal, days[-1].ordinal
     span = last - first + 1
     cells = min(width, span)
@@ -159,17 +161,21 @@ def spark(days: tuple[Day, ...], width: int = 48) -> tuple[Text, Text]:
         cell = (day.ordinal - first) * cells // span
         messages[cell] += day.contact_messages + day.child_messages
         evidence[cell] += day.evidence
-    top, loud = max(messages) or 1, max(evidence) or 1
-    upper = Text(
-        "".join(_BARS[min(7, int(7 * value / top + 0.5))] if value else " " for value in messages), style="cyan"
-    )
-    lower = Text(
-        "".join(_BARS[min(7, int(7 * value / loud + 0.5))] if value else "·" for value in evidence), style="red"
-    )
-    return upper, lower
+    # A short time is drawn wider, so that days can be told apart.
+    broad = max(1, min(3, width // cells))
+    return _bars(messages, " ", broad, "cyan"), _bars(evidence, "·", broad, "red")
 
 
-def _card(one: Assessment, checked: Checked, guidance: Guidance, say: Words, age: int | None) -> Panel:
+def _bars(values: list[float], empty: str, broad: int, style: str) -> Text:
+    top = max(values) or 1
+    line = "".join((_BARS[min(7, int(7 * value / top + 0.5))] if value else empty) * broad for value in values)
+    # The style is of the bars only, not of what is put behind them.
+    bars = Text()
+    bars.append(line, style=style)
+    return bars
+
+
+def _card(one: Assessment, checked: Checked, guidance: Guidance, say: Words, age: int | None, *, narrow: bool) -> Panel:
     zone = zone_of(checked.zone_name)
     style = _STYLE[one.level]
     head = Text()
@@ -180,26 +186,28 @@ def _card(one: Assessment, checked: Checked, guidance: Guidance, say: Words, age
     stage = stage_words(say, one.stage)
     if stage and one.level != "watch":
         head.append(f" · {say('furthest stage: {stage}', stage=stage)}")
-    facts = Text(
-        say(
-            "{platforms} · {count} messages · {first} – {last} · score {score}",
-            platforms=", ".join(one.platforms),
-            count=f"{one.messages:,}",
-            first=when(one.first_at, zone)[:10] if one.first_at else "",
-            last=when(one.last_at, zone)[:10] if one.last_at else "",
-            score=f"{one.score:.2f}",
-        ),
-        style="dim",
+    facts = say.plural(
+        "{platforms} · {count} message · score {score}",
+        "{platforms} · {count} messages · score {score}",
+        one.messages,
+        platforms=platform_words(one),
+        score=f"{one.score:.2f}",
     )
-    parts: list[RenderableType] = [head, facts, Text()]
-    if one.days and len(one.days) > 1:
-        upper, lower = spark(one.days)
-        grid = Table.grid(padding=(0, 1))
-        grid.add_row(Text(say("messages"), style="dim"), upper)
-        grid.add_row(Text(say("signs"), style="dim"), lower)
-        parts += [grid, Text()]
-    parts += [Text(why(say, one)), Text()]
-    parts.append(_evidence(one, say, checked))
+    parts: list[RenderableType] = [head, Text(plain(facts), style="dim"), Text()]
+    if len(one.days) > 1 and one.first_at is not None and one.last_at is not None:
+        # The name stands behind the bars: before them, its width would have to be known to set one above the other.
+        upper, lower = _spark(one.days, 36 if narrow else 60)
+        upper.append(f"  {say('messages')}", style="dim")
+        lower.append(f"  {say('signs')}", style="dim")
+        parts += [
+            upper,
+            lower,
+            Text(f"{when(one.first_at, zone)[:10]} – {when(one.last_at, zone)[:10]}", style="dim"),
+            Text(),
+        ]
+    parts += [Text(plain(why(say, one))), Text()]
+    parts.append(Text(say("The messages that show it"), style="bold"))
+    parts += _evidence(one, say, checked, narrow=narrow)
     steps = next_steps(say, guidance, one, age)
     if steps:
         parts += [Text(), Text(say("What to do"), style="bold")]
@@ -212,51 +220,51 @@ def _card(one: Assessment, checked: Checked, guidance: Guidance, say: Words, age
                 )
                 continue
             number += 1
-            line = Table.grid(padding=(0, 1))
-            line.add_row(Text(f"{number:>2}."), Text(step))
-            parts.append(line)
+            parts.append(_beside(Text(f"{number:>2}."), Text(step)))
     law = guidance.laws.get(one.risk_type or "")
     if law and one.level in ("concern", "urgent"):
-        parts += [Text(), Text(say("For the report: {law}", law=law), style="dim")]
+        parts += [Text(), Text(say("For the report: {law}", law=say(law)), style="dim")]
     return Panel(
         Group(*parts),
-        title=Text(contact_words(say, one), style="bold"),
+        box=_CARD,
+        safe_box=False,
+        title=Text(f" {plain(contact_words(say, one))} ", style="bold"),
         title_align="left",
         border_style=style,
         padding=(0, 1),
     )
 
 
-def _evidence(one: Assessment, say: Words, checked: Checked) -> Table:
+def _evidence(one: Assessment, say: Words, checked: Checked, *, narrow: bool) -> list[RenderableType]:
     zone = zone_of(checked.zone_name)
-    table = Table.grid(padding=(0, 1))
-    table.add_column(no_wrap=True)
-    table.add_column(ratio=1)
+    lines: list[RenderableType] = []
     for piece, reasons in strongest(say, one, _SHOWN):
-        who = author_words(say, one, piece)
-        body = Text()
-        body.append(f"{who}: ", style="bold")
-        body.append(piece.text.replace("\n", " ")[:300])
-        body.append(f"\n  ↳ {say('; ').join(reasons)}", style="dim italic")
-        table.add_row(Text(when(piece.sent_at, zone), style="dim"), body)
-    return table
+        text = plain(piece.text)
+        said = Text()
+        said.append(f"{plain(author_words(say, one, piece))}: ", style="bold")
+        said.append(text[:300] + ("…" if len(text) > 300 else ""))
+        reason = _beside(Text("↳", style="dim"), Text(say("; ").join(reasons), style="dim italic"))
+        stamp = Text(when(piece.sent_at, zone), style="dim", no_wrap=True)
+        if narrow:
+            lines += [stamp, Padding(Group(said, reason), (0, 0, 0, 2), expand=False)]
+            continue
+        lines.append(_beside(stamp, said, reason))
+    return lines
 
 
 def _others(console: Console, checked: Checked, say: Words) -> None:
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    table.add_column(say("Contact"))
-    table.add_column(say("Messages"), justify="right")
-    table.add_column(say("Score"), justify="right")
     for one in checked.assessments:
         if one.level == "none":
-            table.add_row(contact_words(say, one), f"{one.messages:,}", f"{one.score:.2f}")
-    console.print(table)
+            counted = say.plural("{count} message", "{count} messages", one.messages)
+            scored = say("score {score}", score=f"{one.score:.2f}")
+            put(console, Text(plain(f"  {contact_words(say, one)} · {counted} · {scored}"), style="dim"))
 
 
-def _helplines(console: Console, guidance: Guidance, say: Words, serious: list[Assessment]) -> None:
+def _helplines(console: Console, guidance: Guidance, say: Words) -> None:
     console.print()
-    console.print(Text(say("Who can help"), style="bold"))
-    table = Table(box=None, show_header=False, pad_edge=False)
+    put(console, Text(say("Who can help"), style="bold"))
     for line in guidance.helplines:
-        table.add_row(Text(say(line.name), style="bold"), say(line.reach), Text(say(line.purpose), style="dim"))
-    console.print(table)
+        head = Text(say(line.name), style="bold")
+        head.append(f": {say(line.reach)}", style="not bold")
+        console.print(Padding(head, (0, 0, 0, 2), expand=False))
+        console.print(Padding(Text(say(line.purpose), style="dim"), (0, 0, 0, 4), expand=False))

@@ -10,24 +10,55 @@ from jaga.guidance import Guidance
 from jaga.guidance import next_steps as _steps
 from jaga.signals.catalogue import load_catalogue
 from jaga.signals.learned import GROUP as LEARNED
+from jaga.sources import all_sources, zone_of
 from jaga.words import Words
 
 __all__ = [
     "attachment_words",
     "author_words",
-    "cannot_judge",
+    "calm_words",
+    "cannot_tell",
+    "child_missing",
     "contact_words",
     "group_words",
     "level_words",
     "next_steps",
     "owner_words",
+    "platform_words",
     "risk_words",
+    "source_words",
+    "span_words",
     "stage_words",
     "strongest",
     "tactic_words",
     "when",
     "why",
 ]
+
+# Fewer messages than this in all the exports are too few to say much.
+_LITTLE = 50
+_APPS = {
+    "discord": "Discord",
+    "email": "E-mail",
+    "facebook": "Facebook",
+    "google_chat": "Google Chat",
+    "imessage": "Apple Messages",
+    "instagram": "Instagram",
+    "kakaotalk": "KakaoTalk",
+    "line": "LINE",
+    "messenger": "Messenger",
+    "signal": "Signal",
+    "sms": "SMS",
+    "snapchat": "Snapchat",
+    "telegram": "Telegram",
+    "tiktok": "TikTok",
+    "wechat": "WeChat",
+    "whatsapp": "WhatsApp",
+    "x": "X",
+    "youtube": "YouTube",
+}
+# Names given when the child's was not found.
+_SUGGESTED = 8
 
 
 def level_words(say: Words, level: str) -> str:
@@ -138,24 +169,103 @@ def why(say: Words, one: Assessment) -> str:
         sentences.append(say("In the child's own messages: {tactics}.", tactics=listed(child)))
     if any(finding.tactic == "protective" for finding in one.tactics):
         sentences.append(say("There is also talk that protects (parents told, safety advice), which lowers the score."))
-    return " ".join(sentences)
+    return _joined(say, sentences)
+
+
+def _joined(say: Words, sentences: list[str]) -> str:
+    # Chinese writes no space between sentences.
+    return ("" if say.language == "zh" else " ").join(sentences)
 
 
 def next_steps(say: Words, guidance: Guidance, one: Assessment, age: int | None) -> list[str]:
     return [say(text) for text in _steps(guidance, one.risk_type, one.level, age)]
 
 
-def cannot_judge(say: Words, unjudged: dict[str, int]) -> str:
-    """What was there but not looked at, in words; empty if nothing."""
-    if not unjudged:
+def cannot_tell(say: Words, checked: Checked) -> list[str]:
+    """What this report cannot know, each as a sentence: said whatever was found."""
+    lines = []
+    if checked.unjudged:
+        listed = say(", ").join(attachment_words(say, kind, count) for kind, count in sorted(checked.unjudged.items()))
+        lines.append(say("Jaga reads words only. It did not look at or listen to: {attachments}.", attachments=listed))
+    else:
+        lines.append(say("Jaga reads words only: no pictures, voice or video."))
+    lines.append(
+        say("It knows Malay, English, Chinese and Tamil. What is written in another language it does not hear.")
+    )
+    if checked.messages < _LITTLE:
+        lines.append(
+            say.plural(
+                "There was little to read, {count} message: too little to say much.",
+                "There was little to read, {count} messages: too little to say much.",
+                checked.messages,
+            )
+        )
+    lines.append(say("It misses many risky chats and sometimes points at a harmless one (docs/how-sure.md)."))
+    lines.append(say("It points to what is worth a look and never proves guilt."))
+    return lines
+
+
+def source_words(say: Words, name: str | None) -> str:
+    """A format, for people; None is one that nobody knew."""
+    if name is None:
+        return say("not recognised")
+    return next((say(source.title) for source in all_sources() if source.name == name), name)
+
+
+def platform_words(one: Assessment) -> str:
+    """The apps of a relationship by their own names, which are the same in every language."""
+    return ", ".join(_APPS.get(platform, platform) for platform in one.platforms)
+
+
+def calm_words(say: Words, checked: Checked) -> list[str]:
+    """What to say when nothing reaches the level to act, the plain sentence first; silence about what was not read would mislead."""
+    if checked.nothing_read:
+        return [say("Nothing could be read, so nothing can be said about these chats.")]
+    lines = [
+        say("Nothing here reaches the level at which you should act."),
+        say("That is not a promise that all is well: keep talking with your child."),
+    ]
+    if checked.partly_unread:
+        lines.append(say("A part could not be read; what stands in it was not judged."))
+    return lines
+
+
+def span_words(say: Words, checked: Checked) -> str:
+    """How many messages were read, from when to when; empty if none."""
+    if checked.first_at is None or checked.last_at is None:
         return ""
-    listed = say(", ").join(attachment_words(say, kind, count) for kind, count in sorted(unjudged.items()))
-    return say("Jaga reads words only. It did not look at or listen to: {attachments}.", attachments=listed)
+    zone = zone_of(checked.zone_name)
+    return say.plural(
+        "{count} message from {first} to {last} ({zone}).",
+        "{count} messages from {first} to {last} ({zone}).",
+        checked.messages,
+        first=when(checked.first_at, zone),
+        last=when(checked.last_at, zone),
+        zone=checked.zone_name,
+    )
+
+
+def child_missing(say: Words, checked: Checked) -> str:
+    """A warning when whoever was named as the child is nowhere in the exports; else empty."""
+    if checked.child_present or checked.owner.how != "named" or checked.nothing_read:
+        return ""
+    warning = say(
+        "Nobody called {name} is in these chats, so Jaga took everyone in them for a contact.",
+        name=say(", ").join(checked.owner.ids),
+    )
+    if not checked.people:
+        return warning
+    people = say(", ").join(checked.people[:_SUGGESTED])
+    return _joined(
+        say, [warning, say("If the child is one of these, say --child with that name: {people}.", people=people)]
+    )
 
 
 def owner_words(say: Words, checked: Checked) -> str:
     """Whom Jaga took for the child, and how it knew."""
-    name = say(", ").join(checked.owner.ids)
+    # Of several spellings that were tried, those that are really in the chats.
+    ids = [one for one in checked.owner.ids if one in checked.people] or checked.owner.ids
+    name = say(", ").join(ids)
     return {
         "named": say("The child is {name}, as you said.", name=name),
         "stated": say("The child is {name}: the export says whose it is.", name=name),
@@ -171,20 +281,28 @@ def strongest(say: Words, one: Assessment, limit: int) -> list[tuple[Evidence, l
     """The messages that added most, in time order, each once with every reason it was heard for."""
     pieces: dict[str, Evidence] = {}
     reasons: dict[str, dict[str, None]] = {}
+    # What only the learned ear heard in a message: one reason names all of it.
+    alike: dict[str, dict[str, None]] = {}
     added: dict[str, float] = {}
     for finding in one.tactics:
         if finding.tactic == "protective":
             continue
         for piece in finding.evidence:
             pieces.setdefault(piece.message, piece)
-            named = piece.group != LEARNED or not any(
-                other.message == piece.message and other.group != LEARNED for other in finding.evidence
-            )
-            if named:
-                reasons.setdefault(piece.message, {})[group_words(say, finding.tactic, piece.group)] = None
             added[piece.message] = added.get(piece.message, 0.0) + piece.added
+            if piece.group != LEARNED:
+                reasons.setdefault(piece.message, {})[group_words(say, finding.tactic, piece.group)] = None
+            elif not any(other.message == piece.message and other.group != LEARNED for other in finding.evidence):
+                alike.setdefault(piece.message, {})[tactic_words(say, finding.tactic)] = None
     most = sorted(pieces.values(), key=lambda piece: -added[piece.message])[:limit]
-    return [(piece, list(reasons[piece.message])) for piece in sorted(most, key=lambda piece: piece.sent_at)]
+    told = []
+    for piece in sorted(most, key=lambda piece: piece.sent_at):
+        lines = list(reasons.get(piece.message, ()))
+        if piece.message in alike:
+            named = say(", ").join(alike[piece.message])
+            lines.append(say("Sounds like known examples of: {tactic}", tactic=named))
+        told.append((piece, lines))
+    return told
 
 
 def author_words(say: Words, one: Assessment, piece: Evidence) -> str:

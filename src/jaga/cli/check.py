@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from jaga.cli._exits import Exit
+from jaga.errors import UsageError
 
 if TYPE_CHECKING:
     from jaga.family import Checked
     from jaga.sources import Context
     from jaga.words import Words
 
-__all__ = ["check"]
+__all__ = ["check", "chosen_language"]
 
 
 def check(
     paths: Annotated[
-        list[Path],
+        list[str],
         typer.Argument(
             metavar="PATH...", help="Exports: files, folders or zips, of any app Jaga knows.", show_default=False
         ),
@@ -29,7 +31,7 @@ def check(
         list[str] | None,
         typer.Option(
             "--child",
-            metavar="ID",
+            metavar="NAME",
             help="The child's name or author id in the chats; may be given several times.",
             show_default=False,
         ),
@@ -38,21 +40,31 @@ def check(
         bool, typer.Option("--json", help="Print one JSON document (docs/schema) and nothing else on stdout.")
     ] = False,
     html: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--html", metavar="FILE", help="Also write a report for reading and printing.", show_default=False
         ),
     ] = None,
     lang: Annotated[
         str | None,
-        typer.Option("--lang", help="ms, en, zh or ta; default: this machine's language.", show_default=False),
+        typer.Option(
+            "--lang",
+            metavar="LANG",
+            help="Language of the report: ms, en, zh or ta; default: JAGA_LANG, else this machine's.",
+            show_default=False,
+        ),
     ] = None,
     age: Annotated[
-        int | None,
-        typer.Option("--age", min=0, max=17, help="The child's age, for advice that fits.", show_default=False),
+        str | None,
+        typer.Option(
+            "--age", metavar="YEARS", help="The child's age, 0 to 17, for advice that fits.", show_default=False
+        ),
     ] = None,
     country: Annotated[
-        str | None, typer.Option("--country", help="Whose helplines and law: my, or international.", show_default="my")
+        str | None,
+        typer.Option(
+            "--country", metavar="CODE", help="Whose helplines and law: my, or international.", show_default="my"
+        ),
     ] = None,
     zone: Annotated[
         str | None,
@@ -69,46 +81,45 @@ def check(
 
     Exit codes: 0 nothing at or above concern, 10 concern, 11 urgent, 2 wrong use, 3 nothing could be read, 4 part could not be read.
     """
-    from jaga.words import choose_language, words
+    from jaga.guidance import load_guidance
+    from jaga.words import words
 
-    try:
-        language = choose_language(lang)
-    except KeyError:
-        _wrong(f"--lang {lang}: choose ms, en, zh or ta")
-    say = words(language)
+    # Everything that can be wrong with the command is said before a long reading begins.
+    say = words(chosen_language(lang))
+    years = _years(age)
+    guidance = load_guidance(_country(country))
     context = _context(zone)
-    from jaga.guidance import countries, load_guidance
-
-    if country is not None and country.lower() not in (*countries(), "international"):
-        _wrong(f"--country {country}: choose one of {', '.join((*countries(), 'international'))}")
-    guidance = load_guidance("my" if country is None else country)
-    if html is not None and not html.parent.is_dir():
-        _wrong(f"--html {html}: there is no folder {html.parent}")
-    checked = _run(paths, context, child or [], quiet=json, say=say)
-    code = exit_code(checked)
-    if html is not None:
+    exports = [_path(path, "PATH") for path in paths]
+    page = None if html is None else _path(html, "--html")
+    if page is not None:
+        _can_be_written(page)
+    checked = _run(exports, context, _names(child or []), quiet=json, say=say)
+    if page is not None:
         from jaga.cli._html import write_html
 
         try:
-            write_html(html, checked, guidance, say, age)
+            write_html(page, checked, guidance, say, years)
         except OSError as error:
-            print(f"jaga: {html}: cannot be written: {error.strerror}", file=sys.stderr)
-            raise typer.Exit(Exit.USAGE) from None
+            raise UsageError(f"cannot be written: {error.strerror}", where=str(page)) from None
     if json:
         from jaga.cli._json import as_json
+        from jaga.cli._terminal import plain
+        from jaga.cli._words import child_missing
 
-        sys.stdout.write(as_json(checked, guidance, say, age).decode())
+        sys.stdout.write(as_json(checked, guidance, say, years).decode())
         sys.stdout.write("\n")
         for item in checked.inputs:
             for problem in item.problems:
-                print(f"{problem.where}: {problem.what}", file=sys.stderr)
+                print(plain(f"{say.place(problem.where)}: {say.found(problem.what)}"), file=sys.stderr)
+        if missing := child_missing(say, checked):
+            print(plain(missing), file=sys.stderr)
     else:
         from jaga.cli._screen import print_report
 
-        print_report(checked, guidance, say, age, show_all=all_)
-        if html is not None:
-            print(say("Report written to {file}", file=html), file=sys.stderr)
-    raise typer.Exit(code)
+        print_report(checked, guidance, say, years, show_all=all_)
+        if page is not None:
+            print(say("Report written to {file}", file=page), file=sys.stderr)
+    raise typer.Exit(exit_code(checked))
 
 
 def exit_code(checked: Checked) -> Exit:
@@ -122,20 +133,80 @@ def exit_code(checked: Checked) -> Exit:
     return Exit.PARTLY_READ if checked.partly_unread else Exit.OK
 
 
-def _wrong(text: str) -> NoReturn:
-    print(f"jaga check: {text}", file=sys.stderr)
-    raise typer.Exit(Exit.USAGE)
+def chosen_language(asked: str | None) -> str:
+    """The language to speak. Raises: UsageError, if one was asked for that Jaga does not speak."""
+    from jaga.words import LANGUAGES, choose_language
+
+    try:
+        return choose_language(asked)
+    except KeyError:
+        known = ", ".join(f"{code} ({name})" for code, name in LANGUAGES.items())
+        raise UsageError(
+            "is not a language that Jaga speaks", where=f"--lang {asked}", remedy=f"choose one of {known}"
+        ) from None
 
 
-def _context(name: str | None) -> Context:
+def _path(given: str, where: str) -> Path:
+    # An unset variable in a script gives an empty name, which would be read as the folder one happens to stand in.
+    if not given.strip():
+        raise UsageError("is empty", where=where, remedy="name a file or folder")
+    return Path(given)
+
+
+def _names(given: list[str]) -> list[str]:
+    names = [name.strip() for name in given]
+    if not all(names):
+        raise UsageError("is empty", where="--child", remedy="give the child's name as it stands in the chats")
+    return names
+
+
+def _years(asked: str | None) -> int | None:
+    if asked is None:
+        return None
+    if not asked.isascii() or not asked.isdigit() or int(asked) > 17:
+        raise UsageError("is not the age of a child", where=f"--age {asked}", remedy="give whole years, 0 to 17")
+    return int(asked)
+
+
+def _country(asked: str | None) -> str:
+    from jaga.guidance import countries
+
+    known = (*countries(), "international")
+    chosen = "my" if asked is None else asked.strip().lower()
+    if chosen not in known:
+        raise UsageError(
+            "Jaga has no guidance for this country yet",
+            where=f"--country {asked}",
+            remedy=f"choose one of {', '.join(known)}",
+        )
+    return chosen
+
+
+def _context(asked: str | None) -> Context:
     """The zone asked for, else the machine's."""
     from jaga.sources import Context, local_zone_name, zone_of
 
-    chosen = name or local_zone_name()
+    chosen = asked or local_zone_name()
     try:
         return Context(zone=zone_of(chosen), zone_name=chosen)
     except (KeyError, ValueError, OSError):
-        _wrong(f"--zone {name}: not a time zone; give one like Asia/Kuala_Lumpur or +08:00")
+        import difflib
+        import zoneinfo
+
+        zones = {name.casefold(): name for name in zoneinfo.available_timezones()}
+        near = difflib.get_close_matches(chosen.casefold().replace(" ", "_"), zones, 1, 0.75)
+        remedy = f"did you mean {zones[near[0]]}?" if near else "give one like Asia/Kuala_Lumpur or +08:00"
+        raise UsageError("is not a time zone", where=f"--zone {asked}", remedy=remedy) from None
+
+
+def _can_be_written(path: Path) -> None:
+    """Raises: UsageError, if a report cannot be put there."""
+    if path.is_dir():
+        raise UsageError("is a folder", where=f"--html {path}", remedy="name a file in it, such as report.html")
+    if not path.parent.is_dir():
+        raise UsageError(f"there is no folder {path.parent}", where=f"--html {path}", remedy="make it first")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise UsageError("may not be written", where=f"--html {path}", remedy="choose another folder")
 
 
 def _run(paths: list[Path], context: Context, child: list[str], *, quiet: bool, say: Words) -> Checked:

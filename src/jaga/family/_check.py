@@ -11,7 +11,7 @@ import msgspec
 
 from jaga.assessment import Assessment, Assessor, Owner, find_child
 from jaga.records import Conversation
-from jaga.sources import Context, InputSummary, gather
+from jaga.sources import Context, Gathered, InputSummary, gather
 
 __all__ = ["Checked", "check"]
 
@@ -24,6 +24,10 @@ class Checked(msgspec.Struct, kw_only=True):
     inputs: list[InputSummary]
     conversations: dict[str, Conversation]
     owner: Owner
+    # Everyone who wrote, the most present first: what to suggest when the child that was named is not among them.
+    people: tuple[str, ...]
+    # False if whoever was named as the child is nowhere in the exports: then everyone in them counts as a contact.
+    child_present: bool
     assessments: list[Assessment]
     # Messages after leaving out what several exports held twice.
     messages: int
@@ -81,6 +85,7 @@ def check(
             )
             for side in (sides or ("",))
         ]
+        people, present = _people(gathered, owner)
         count = 0
         unjudged: dict[str, int] = {}
         first_at = last_at = None
@@ -106,6 +111,8 @@ def check(
         inputs=gathered.inputs,
         conversations=gathered.conversations,
         owner=owner,
+        people=people,
+        child_present=present,
         assessments=results[chosen],
         messages=count,
         unjudged=unjudged,
@@ -113,6 +120,18 @@ def check(
         last_at=last_at.astimezone(timezone.utc) if last_at else None,
         zone_name=context.zone_name,
     )
+
+
+def _people(gathered: Gathered, owner: Owner) -> tuple[tuple[str, ...], bool]:
+    """Who wrote, by the number of chats they are in, and whether the child is anywhere in the exports."""
+    chats: dict[str, int] = {}
+    for authors in gathered.authors.values():
+        for author in filter(None, authors):
+            chats[author] = chats.get(author, 0) + 1
+    known = set(chats)
+    known.update(person for one in gathered.conversations.values() for person in one.participants)
+    known.update(identifier for _, identifier in gathered.accounts)
+    return tuple(sorted(chats, key=lambda one: (-chats[one], one))), any(one in known for one in owner.ids)
 
 
 def _rank(assessments: list[Assessment]) -> tuple[int, float]:
