@@ -37,7 +37,8 @@ def split_of(identifier: str) -> str:
 
 def conversations(path: Path) -> Iterator[tuple[int, str]]:
     """(line, text) of each `=== ID` block."""
-    number, block = 0, []
+    number = 0
+    block: list[str] = []
     for at, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if line.startswith("==="):
             if block:

@@ -1,7 +1,7 @@
 """WhatsApp's own chat export: `_chat.txt` (iOS) or `WhatsApp Chat with NAME.txt` (Android), alone or with its media.
 
 Read by rule, not by a list of locales: a head is a numeric date, a clock time, perhaps a day-period word, and a separator.
-Whether 03/04 is the third of April is decided over the whole file (`_decide_order`); day-period words come
+Whether 03/04 is the third of April is decided over the whole file (`decide_order`); day-period words come
 from CLDR. A line is a system line when it has no sender, never because of the words in it.
 
 What the format does not hold: the zone (the exporting phone's is assumed and said), replies, reactions, forwards, and
@@ -17,7 +17,7 @@ import functools
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import BinaryIO
 
@@ -35,6 +35,7 @@ from jaga.records import (
     digest,
 )
 from jaga.sources._base import Context, own_units
+from jaga.sources._dates import date_of, decide_order
 from jaga.sources._lines import decode_head, sniff_encoding
 from jaga.sources._tree import Entry
 
@@ -56,7 +57,6 @@ _SENDER = r"([^:\n]*)((?:://|: ?)?\u200e?)"
 _SAMPLES = 50
 _HEAD = re.compile(rf"(?:{_IOS})|(?:{_ANDROID.replace('?P<date>', '').replace('?P<time>', '')})", re.MULTILINE)
 
-_PARTS_OF_DATE = re.compile(r"\d+")
 _PARTS_OF_TIME = re.compile(r"^(\D*?)(\d{1,2})[:.](\d{2})(?:[:.](\d{2}))?(\D*)$")
 _BLOCK = 1 << 20
 # A message longer than this without a new head is no message; it is cut and said.
@@ -251,7 +251,7 @@ class _Survey:
             raise NotThisFormat("no line begins with a date and a time", where=entry.display)
         self._note_times(times, periods)
         self.style = style
-        self.order, self.reason, doubt = _decide_order(list(dates), periods)
+        self.order, self.reason, doubt = decide_order(list(dates), periods)
         self.meanings = {word: _meaning(word, hours, periods) for word, hours in periods.items()}
         if doubt:
             self.notes.append(Problem(where=entry.display, what=doubt, note=True, skipped=0))
@@ -448,94 +448,6 @@ def _cldr_periods() -> dict[str, str]:
     return words
 
 
-_READINGS = {"DMY": (2, 1, 0), "MDY": (2, 0, 1), "YMD": (0, 1, 2)}
-_WORDS = {"DMY": "day/month/year", "MDY": "month/day/year", "YMD": "year/month/day"}
-
-
-def _parts(text: str, order: str) -> date | None:
-    numbers = [int(part) for part in _PARTS_OF_DATE.findall(text)]
-    if len(numbers) != 3:
-        return None
-    year, month, day = (numbers[index] for index in _READINGS[order])
-    digits = [len(part) for part in _PARTS_OF_DATE.findall(text)]
-    # A short year stands last wherever WhatsApp is used; 24/2/13 is not.
-    if digits[_READINGS[order][0]] != 4 and (order == "YMD" or digits[_READINGS[order][0]] != 2):
-        return None
-    if year < 100:
-        year += 2000
-    # Buddhist years are written in Thailand.
-    if 2543 <= year <= 2643:
-        year -= 543
-    if not 2009 <= year <= 2099:
-        return None
-    try:
-        return date(year, month, day)
-    except ValueError:
-        return None
-
-
-def _decide_order(dates: Sequence[str], periods: dict[str, list[int]]) -> tuple[str, str, str | None]:
-    """(order, why, a note for the reader when it had to be judged).
-
-    Over every date of the file: an order that makes a date impossible loses; then the one in which time runs backwards
-    less often; then the one in which the chat is not spread thin; then the custom of most of the world.
-    """
-    readings = {order: [_parts(text, order) for text in dates] for order in _READINGS}
-    valid = {order: sum(day is not None for day in days) for order, days in readings.items()}
-    most = max(valid.values())
-    left = [order for order, count in valid.items() if count == most]
-    if len(left) == 1:
-        reason = "other orders make impossible dates"
-        doubt = None
-        if most < len(dates):
-            doubt = (
-                f"{len(dates) - most} of {len(dates)} dates do not fit the order {_WORDS[left[0]]} that the others show "
-                "(pasted text?): those lines are kept as part of the message before"
-            )
-        return left[0], reason, doubt
-
-    def known(order: str) -> list[date]:
-        return [day for day in readings[order] if day is not None]
-
-    if most > 1:
-        backwards = {
-            order: sum(later < earlier for earlier, later in zip(known(order), known(order)[1:], strict=False))
-            for order in left
-        }
-        fewest = min(backwards.values())
-        ordered = [order for order in left if backwards[order] == fewest]
-        if len(ordered) == 1:
-            return ordered[0], "only so do the times run forward", None
-        span = {order: (max(known(order)) - min(known(order))).days for order in ordered}
-        narrow = min(span.values())
-        dense = [order for order in ordered if span[order] == narrow]
-        if len(dense) == 1:
-            others = " or ".join(_WORDS[order] for order in ordered if order != dense[0])
-            return (
-                dense[0],
-                "the days lie closest together so",
-                (
-                    f"its dates could also be read as {others}; read as {_WORDS[dense[0]]} because the days lie closest together so: "
-                    "compare one date with the phone"
-                ),
-            )
-        left = dense
-    # American English is the one common style with single digits, a short year and capital AM/PM.
-    american = (
-        all(re.match(r"^[1-9]\d?/[1-9]\d?/\d\d$", text) for text in dates) and set(periods) <= {"am", "pm"} and periods
-    )
-    order = "MDY" if american and "MDY" in left else "DMY" if "DMY" in left else left[0]
-    others = " or ".join(_WORDS[one] for one in left if one != order)
-    return (
-        order,
-        "assumed: the dates allow several orders",
-        (
-            f"its dates can be read as {_WORDS[order]} or {others} and nothing in the file decides; read as {_WORDS[order]}: compare one "
-            "date with the phone"
-        ),
-    )
-
-
 # ---------------------------------------------------------------- second pass: the messages
 
 
@@ -635,7 +547,7 @@ class _Times:
         try:
             hours = self._days[day]
         except KeyError:
-            there = _parts(day, self._survey.order)
+            there = date_of(day, self._survey.order)
             hours = self._days[day] = None if there is None else [None] * 24
         if hours is None:
             return None
@@ -650,7 +562,7 @@ class _Times:
         hour, second = clock
         start = hours[hour]
         if start is None:
-            there = _parts(day, self._survey.order)
+            there = date_of(day, self._survey.order)
             assert there is not None
             start = hours[hour] = self._context.utc(datetime(there.year, there.month, there.day, hour))
         return start + _WITHIN_HOUR[second]
