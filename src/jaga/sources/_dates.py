@@ -121,11 +121,16 @@ def date_of(text: str, order: str) -> date | None:
         return None
 
 
-def decide_order(dates: Sequence[str], periods: dict[str, list[int]]) -> tuple[str, str, str | None]:
+def decide_order(
+    dates: Sequence[str],
+    periods: dict[str, list[int]],
+    misfits: str = "those lines are kept as part of the message before",
+) -> tuple[str, str, str | None]:
     """(order, why, a note for the reader when it had to be judged).
 
     Over every date of the file: an order that makes a date impossible loses; then the one in which time runs backwards
-    less often; then the one in which the chat is not spread thin; then the custom of most of the world.
+    less often; then the one in which the chat is not spread thin; then the custom of most of the world. `misfits`: what becomes of
+    lines whose date does not fit, for the note.
     """
     readings = {order: [date_of(text, order) for text in dates] for order in _READINGS}
     valid = {order: sum(day is not None for day in days) for order, days in readings.items()}
@@ -137,7 +142,7 @@ def decide_order(dates: Sequence[str], periods: dict[str, list[int]]) -> tuple[s
         if most < len(dates):
             doubt = (
                 f"{len(dates) - most} of {len(dates)} dates do not fit the order {_WORDS[left[0]]} that the others show "
-                "(pasted text?): those lines are kept as part of the message before"
+                f"(pasted text?): {misfits}"
             )
         return left[0], reason, doubt
 

@@ -54,7 +54,8 @@ class SmsXml:
             if record.conversation not in known:
                 known.add(record.conversation)
                 for person in people:
-                    yield Account(id=person, platform="sms", name=names or person)
+                    # A group's backup names all of its people in one field, in no order that can be relied on.
+                    yield Account(id=person, platform="sms", name=(names or person) if len(people) == 1 else None)
                 yield Conversation(
                     id=record.conversation,
                     platform="sms",
@@ -71,7 +72,8 @@ class _Reader:
         self._entry = entry
         self._found: list[tuple[Message | Problem, tuple[str, ...], str | None]] = []
         self._mms: dict[str, Any] | None = None
-        self._parser = expat.ParserCreate()
+        # What was recoded may still declare what it was.
+        self._parser = expat.ParserCreate("UTF-8" if entry.wide else None)
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
         self._parser.StartDoctypeDeclHandler = self._doctype

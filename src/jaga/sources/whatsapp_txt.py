@@ -46,8 +46,10 @@ _M = "[\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]*"
 _S = "[ \u00a0\u202f\u2009]"
 _SEPARATOR = rf"{_M}[./\-年月۔]{_M}{_S}?"
 _DATE = rf"\d{{1,4}}{_SEPARATOR}\d{{1,2}}{_SEPARATOR}\d{{1,4}}[.日]?"
-# A day-period word: letters with dots, possibly two words (`p. m.`, `tengah malam`); never a digit.
-_PERIOD = rf"(?:[^\W\d_]\.?(?:[^\W\d_]|\.)*(?:{_S}[^\W\d_][^\W\d_.]*\.?)?)"
+# A day-period word: letters with dots, possibly two words (`p. m.`, `tengah malam`); never a digit. Letters are told by what they
+# are not: Tamil's vowel signs are no letters to `\w`.
+_LETTER = r"[^\s\d!-/:-@\[-`{-~\u00a0\u2000-\u206f\u060c\u3000-\u3002\ufeff]"
+_PERIOD = rf"(?:{_LETTER}\.?(?:{_LETTER}|\.)*(?:{_S}{_LETTER}(?:{_LETTER}|\.)*)?)"
 _TIME = rf"(?:{_PERIOD}{_S}?)?\d{{1,2}}[:.]\d{{2}}(?:[:.]\d{{2}})?(?:{_S}?{_PERIOD})?"
 _BETWEEN = rf"(?:{_M}[,،、]?{_S}{_M}|{_M}[,،、]{_M})"
 _IOS = rf"^{_M}\[{_M}(?P<date>{_DATE}){_BETWEEN}(?P<time>{_TIME}){_M}\]{_S}?"
@@ -116,13 +118,14 @@ _DELETED_STARTS = frozenset(
 )
 _EDIT_WORDS = re.compile(r"edit|diedit|disunting|编辑|編輯|திருத்த|bearbeitet|modifi|تعديل", re.IGNORECASE)
 _OMITTED: tuple[tuple[str, AttachmentKind], ...] = (
-    (r"^(?:image|imej|gambar|图像|圖像|圖片|படம்)\b.{0,24}$", "image"),
-    (r"^(?:video note|video|视频|影片|காணொளி|வீடியோ)\b.{0,24}$", "video"),
-    (r"^(?:audio|voice message|音频|音訊|ஆடியோ)\b.{0,24}$", "voice"),
+    # No `\b` behind Chinese and Tamil: their words end without one.
+    (r"^(?:(?:image|imej|gambar)\b|图像|圖像|圖片|图片|படம்).{0,24}$", "image"),
+    (r"^(?:(?:video note|video)\b|视频|影片|காணொளி|வீடியோ).{0,24}$", "video"),
+    (r"^(?:(?:audio|voice message)\b|音频|音訊|ஆடியோ).{0,24}$", "voice"),
     (r"^(?:sticker|pelekat|stiker|贴图|貼圖|ஸ்டிக்கர்).{0,24}$", "sticker"),
     (r"^gif\b.{0,24}$", "image"),
-    (r"^(?:document|dokumen|文档|文件|ஆவணம்)\b.{0,24}$", "document"),
-    (r"^(?:contact card|kad kenalan|kartu kontak|联系人名片|聯絡人名片|தொடர்பு அட்டை)\b.{0,24}$", "contact"),
+    (r"^(?:(?:document|dokumen)\b|文档|文件|ஆவணம்).{0,24}$", "document"),
+    (r"^(?:(?:contact card|kad kenalan|kartu kontak)\b|联系人名片|聯絡人名片|தொடர்பு அட்டை).{0,24}$", "contact"),
 )
 _OMITTED_IOS = tuple((re.compile(pattern, re.IGNORECASE), kind) for pattern, kind in _OMITTED)
 _CALL = re.compile(
@@ -228,6 +231,8 @@ class _Survey:
         # (what stands before the first colon, the colon with what follows it at once) to the number of lines.
         senders: Counter[tuple[str, str]] = Counter()
         self._tails: dict[str, tuple[str | None, int]] = {}
+        # Who sent media: people, where a name before the app's own marks could also be the group's.
+        self._sent: set[str] = set()
         style: re.Pattern[str] | None = None
         for block, _ in _blocks(entry, self.notes):
             if style is None:
@@ -241,7 +246,7 @@ class _Survey:
             new = Counter(map(itemgetter(2, 3), found))
             if any(self._tails.get(name, ("", 0))[1] < _SAMPLES for name, _ in new):
                 self._sample_tails(style, block)
-            if not senders and found:
+            if not senders and found and found[0][2] not in self._sent:
                 self._find_title(found[0])
             senders.update(new)
             if len(times) > 200_000:
@@ -259,7 +264,8 @@ class _Survey:
         # WhatsApp's notices and is none of them.
         self.names: dict[str, tuple[str | None, str]] = {}
         for name, colon in senders:
-            if colon and not colon.endswith("\u200e") and not colon.startswith("://") and _can_be_name(name):
+            by_person = not colon.endswith("\u200e") or name in self._sent
+            if colon and by_person and not colon.startswith("://") and _can_be_name(name):
                 tail, seen = self._tails.get(name, (None, 0))
                 joined = tail is not None and tail.strip() != "" and seen >= 3
                 self.names[name] = (tail, _clean_name(f"{name}:{tail}")) if joined else (None, _clean_name(name))
@@ -277,6 +283,8 @@ class _Survey:
             if seen >= _SAMPLES:
                 continue
             end = match.end()
+            if match[4].endswith("\u200e") and _is_media(block[end : end + 120].split("\n", 1)[0]):
+                self._sent.add(name)
             second, colon, _ = block[end - (match[4][-1:] not in ": ") : end + 120].split("\n", 1)[0].partition(": ")
             now = f"{' ' if match[4].endswith(' ') else ''}{second}" if colon and len(second) <= 60 else None
             self._tails[name] = (now if seen == 0 or now == tail else None, seen + 1)
@@ -300,6 +308,16 @@ class _Survey:
     def people(self) -> tuple[str, ...]:
         """Everyone who wrote, in order of appearance."""
         return tuple(dict.fromkeys(clean for _, clean in self.names.values()))
+
+
+def _is_media(body: str) -> bool:
+    """True for what stands for a picture, a sound, a withdrawn message: what only people send, never a chat's notices."""
+    body = body.removeprefix("\u200e")
+    return (
+        body.startswith("<")
+        or _DELETED.match(body) is not None
+        or any(pattern.match(body) for pattern, _ in _OMITTED_IOS)
+    )
 
 
 def _can_be_name(name: str) -> bool:
