@@ -39,7 +39,7 @@ def parse_written(text: str) -> datetime | None:
     elif morning and not afternoon and hour == 12:
         hour = 0
     numbers = [int(number) for number in _NUMBERS.findall(rest)]
-    month = next((found for word in words if (found := _month(word)) is not None), None)
+    month = _month(words)
     years = [number for number in numbers if number >= 1900]
     if not years:
         return None
@@ -61,10 +61,13 @@ def parse_written(text: str) -> datetime | None:
         return None
 
 
-def _month(word: str) -> int | None:
-    found = _months(("en", "ms", "id", "zh", "ta")).get(word)
-    if found is None and len(word) >= 3:
-        found = _all_months().get(word)
+def _month(words: Sequence[str]) -> int | None:
+    near = _months(("en", "ms", "id", "zh", "ta"))
+    found = next((near[word] for word in words if word in near), None)
+    # Reading every locale takes seconds: not for a weekday that stands beside a known month.
+    if found is None and any(len(word) >= 3 for word in words):
+        every = _all_months()
+        found = next((every[word] for word in words if len(word) >= 3 and word in every), None)
     return found
 
 

@@ -99,7 +99,7 @@ class JsonLines:
                     continue
                 where = f"{entry.display}: line {number}"
                 if cut:
-                    yield Problem(where=where, what="is longer than 1 MiB: left out")
+                    yield Problem(where=where, what="is longer than any message (1 MiB): left out")
                     continue
                 try:
                     line = decoder.decode(raw)

@@ -8,7 +8,7 @@ from typing import Any
 
 from jaga.records import Account, Problem, Record, Relation
 from jaga.sources._base import Context, from_unix, own_units
-from jaga.sources._json import load, top_keys
+from jaga.sources._json import salvage, top_keys
 from jaga.sources._meta import repair
 from jaga.sources._tree import Entry
 
@@ -64,7 +64,7 @@ class MetaContacts:
     def read(self, unit: Sequence[Entry], context: Context) -> Iterator[Record]:
         """Yield an account for each person in the list. Raises: UnreadableInput, OSError."""
         (entry,) = unit
-        document = load(entry)
+        document, broken = salvage(entry)
         lists = document.items() if isinstance(document, dict) else [(entry.name, document)]
         for key, people in lists:
             relation = _relation(key)
@@ -78,6 +78,8 @@ class MetaContacts:
                     yield Problem(where=f"{entry.display}: {key}[{index}]", what="names nobody: left out")
                 else:
                     yield account
+        if broken is not None:
+            raise broken
 
 
 def _relation(key: str) -> Relation | None:

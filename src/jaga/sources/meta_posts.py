@@ -15,7 +15,7 @@ from typing import Any
 
 from jaga.records import Account, Attachment, AttachmentKind, Clock, Conversation, Message, Problem, Record, digest
 from jaga.sources._base import Context, from_unix, own_units
-from jaga.sources._json import load, top_keys
+from jaga.sources._json import salvage, top_keys
 from jaga.sources._meta import repair_all
 from jaga.sources._tree import Entry
 
@@ -74,7 +74,8 @@ class MetaPosts:
         yield Account(id=OWNER, platform=platform, relation="participant")
         yield Conversation(id=conversation, platform=platform, kind="public", participants=(OWNER,), clock=_CLOCK)
         known: set[str] = {OWNER}
-        for where, item, wall in _items(load(entry)):
+        document, broken = salvage(entry)
+        for where, item, wall in _items(document):
             item = repair_all(item)
             try:
                 found = _said(item) if isinstance(item, dict) else None
@@ -105,6 +106,8 @@ class MetaPosts:
                 attachments=attachments,
                 where=where,
             )
+        if broken is not None:
+            raise broken
 
 
 def _is_facebook(entry: Entry) -> bool:
