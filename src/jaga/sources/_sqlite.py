@@ -69,11 +69,18 @@ def has_tables(entry: Entry, **wanted: set[str]) -> bool:
     """True if the entry is a SQLite database with these tables and, in each, these columns. Never raises."""
     if not is_sqlite(entry):
         return False
-    try:
-        with open_database(entry, tell_cut=False) as connection:
-            return all(names <= columns(connection, table) for table, names in wanted.items())
-    except (UnreadableInput, OSError):
-        return False
+    if entry.tables is None:
+        try:
+            with open_database(entry, tell_cut=False) as connection:
+                found = connection.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')").fetchall()
+                entry.tables = {}
+                for (name,) in found:
+                    # A table of an extension that is not here (a search index of the app's own) hides no other.
+                    with contextlib.suppress(sqlite3.DatabaseError):
+                        entry.tables[name] = frozenset(columns(connection, name))
+        except (UnreadableInput, OSError):
+            entry.tables = {}
+    return all(names <= entry.tables.get(table, frozenset()) for table, names in wanted.items())
 
 
 def columns(connection: sqlite3.Connection, table: str) -> set[str]:

@@ -87,6 +87,8 @@ class Entry:
         self._head: bytes | None = None
         # Text in UTF-16, told by its byte-order mark. Known once the head was read.
         self._wide: bool | None = None
+        # Table names to column names, once a database was looked into: every look costs a copy.
+        self.tables: dict[str, frozenset[str]] | None = None
 
     @property
     def name(self) -> str:
@@ -182,6 +184,8 @@ class Tree:
         self.root = root
         self.entries: dict[str, Entry] = {}
         self.problems: list[Problem] = []
+        self._named: dict[str, list[Entry]] | None = None
+        self._counted = 0
 
     def display(self, path: str) -> str:
         return f"{self.root}/{path}" if path else self.root
@@ -191,8 +195,12 @@ class Tree:
 
     def named(self, name: str) -> list[Entry]:
         """Every entry with this file name (case-insensitive), in path order."""
-        lower = name.lower()
-        return [entry for path, entry in sorted(self.entries.items()) if path.lower().rsplit("/", 1)[-1] == lower]
+        # Asked once for each of thousands of channels: sorted once, and again when a zip inside was taken out.
+        if self._named is None or self._counted != len(self.entries):
+            self._named, self._counted = {}, len(self.entries)
+            for path, entry in sorted(self.entries.items()):
+                self._named.setdefault(path.lower().rsplit("/", 1)[-1], []).append(entry)
+        return self._named.get(name.lower(), [])
 
     def _open(self, path: str) -> BinaryIO:
         raise NotImplementedError

@@ -19,7 +19,8 @@ from jaga.sources._tree import Entry
 __all__ = ["SignalMarkdown"]
 
 OWNER = "Me"
-_HEAD = re.compile(r"^\[(\d{4}-\d\d-\d\d),? (\d\d:\d\d(?::\d\d)?)\] ([^:\n]{1,100}): ?(.*)$")
+# No seconds: with them it is WhatsApp's head on an iPhone that writes the year first.
+_HEAD = re.compile(r"^\[(\d{4}-\d\d-\d\d),? (\d\d:\d\d)\] ([^:\n]{1,100}): ?(.*)$")
 _LINK = re.compile(r"!?\[([^\[\]\n]{0,200})\]\((\.?/?media/[^()\n]{1,300})\)")
 _REACTIONS = re.compile(r"\s*\(- [^()\n]{1,300} -\)\s*$")
 _IMAGES = ("jpg", "jpeg", "png", "gif", "webp", "heic")
@@ -47,11 +48,9 @@ class SignalMarkdown:
         """Yield the conversation, its people, its messages. Raises: OSError, UnreadableInput."""
         (entry,) = unit
         people: dict[str, None] = {}
-        seconds = False
         for item in utterances(entry, _HEAD.match):
             if not isinstance(item, Problem):
                 people[item[1][3].strip()] = None
-                seconds = seconds or len(item[1][2]) > 5
         others = [name for name in people if name != OWNER]
         title = entry.folder.rsplit("/", 1)[-1] or (others[0] if len(others) == 1 else None)
         direct = len(others) <= 1
@@ -62,7 +61,7 @@ class SignalMarkdown:
             kind="direct" if direct else "group",
             title=title,
             participants=tuple(people),
-            clock=context.assumed_clock(precision_s=1 if seconds else 60),
+            clock=context.assumed_clock(precision_s=60),
         )
         for name in people:
             yield Account(id=name, platform="signal", name=name, relation="owner" if name == OWNER else "participant")
