@@ -31,6 +31,13 @@ NAMES = (
     "a.mbox",
     "a.zip",
     "a.db",
+    "qq.txt",
+    "viber.csv",
+    "dm.txt",
+    "chat.md",
+    "room.json",
+    "outbox.json",
+    "your_posts_1.json",
 )
 CONTEXT = Context(zone=timezone.utc, zone_name="UTC")
 
@@ -70,9 +77,19 @@ def main() -> None:
         "conversation,author,time,text\nc,a,2026-01-01T00:00:00Z,hi\n",
         '{"conversation":"c","author":"a","time":"2026-01-01T00:00:00Z","text":"hi"}\n',
         "From a@b Thu Jan  1 00:00:00 2026\nFrom: a@b\nTo: c@d\nDate: Thu, 1 Jan 2026 00:00:00 +0000\n\nhi\n",
+        "",
+        "",
+        "消息记录\n消息分组:群\n消息对象:x\n\n2026-01-01 10:00:00 a(10001)\nhi\n",
+        '13/02/2026,21:05:33,Ray,+60,"hi"\n14/02/2026,21:06:00,Me,+61,x\n',
+        ">>> Chat History with ray::\n2026-01-01 10:00:00 UTC ray: hi\n",
+        "[2026-01-01, 10:00] Ray: hi\n> quoted\n",
+        '{"room_name":"r","exported_by":"a","messages":[{"type":"m.room.message","sender":"@a:b","origin_server_ts":1767232800000,"content":{"msgtype":"m.text","body":"hi"}}]}',
+        '{"@context":"x","type":"OrderedCollection","orderedItems":[{"type":"Create","actor":"a","published":"2026-01-01T00:00:00Z","to":["b"],"object":{"content":"<p>hi</p>"}}]}',
+        '[{"timestamp":1767232800,"data":[{"post":"hi"}],"attachments":[{"data":[{"media":{"uri":"a.jpg"}}]}]}]',
     )
     for number, text in enumerate(start):
-        (seeds / str(number)).write_bytes(bytes([number]) + text.encode())
+        if text:
+            (seeds / str(number)).write_bytes(bytes([number]) + text.encode())
     atheris.Setup([*sys.argv, str(seeds)], one_input)
     atheris.Fuzz()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from jaga.records import Message
-from jaga.sources import Context, gather
+from jaga.sources import Context, all_sources, gather, read_path
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "whatsapp"
 FILES = sorted(path for path in SAMPLES.rglob("*") if path.is_file())
@@ -75,3 +75,26 @@ def test_twice_and_overlapping_is_once(path: Path, tmp_path: Path) -> None:
     again.mkdir()
     shutil.copy(path, again / path.name)
     assert [message.id for message in read(tmp_path)] == [message.id for message in once]
+
+
+def test_a_long_json_cut_in_the_middle_gives_the_messages_before_it(tmp_path: Path) -> None:
+    one = '{"id":%d,"type":"message","date":"2024-02-13T21:05:33","date_unixtime":"1707829533","from":"Ray","from_id":"user7","text":"hi"}'
+    whole = (
+        '{"name":"Ray","type":"personal_chat","id":7,"messages":['
+        + ",".join(one % number for number in range(50))
+        + "]}"
+    )
+    path = tmp_path / "result.json"
+    path.write_text(whole[:-1500], encoding="utf-8")
+    records = list(read_path(path, CONTEXT))
+    assert 30 < sum(isinstance(record, Message) for record in records) < 50
+    assert any("cut short" in getattr(record, "what", "") for record in records)
+
+
+def test_every_source_keeps_the_guide() -> None:
+    names = [source.name for source in all_sources()]
+    assert len(names) == len(set(names))
+    for source in all_sources():
+        assert source.title
+        assert source.reference
+        assert type(source).__doc__

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from jaga.records import Conversation, Message, Problem
-from jaga.sources import Context, Unit, gather, read_path
+from jaga.sources import Context, Unit, gather, read_path, zone_of
 
 KL = timezone(timedelta(hours=8))
 CONTEXT = Context(zone=KL, zone_name="+08:00")
@@ -111,3 +111,42 @@ def test_bad_bytes_and_a_giant_line_lose_nothing_else(tmp_path: Path) -> None:
     assert messages[-1].text == "end"
     assert any(isinstance(record, Problem) for record in records)
     assert isinstance(records[0], Unit)
+
+
+def test_messages_across_the_blocks_it_reads_in_are_whole(tmp_path: Path) -> None:
+    bodies: list[str] = []
+    lines: list[str] = []
+    for number in range(20_000):
+        body = f"message {number} " + "word " * (number % 12)
+        if number % 7 == 0:
+            body += f"\nsecond line of {number}\n\nfourth"
+        if number % 1_000 == 0:
+            # Looks like a head, but there is no such day: pasted, and part of what was said.
+            body += "\n31/02/2024, 21:05 - Bo: pasted"
+        bodies.append(body)
+        lines.append(
+            f"{1 + number // 800:02}/03/2024, {number // 60 % 24:02}:{number % 60:02} - {'Ali' if number % 2 else 'Bo'}: {body}\n"
+        )
+    path = write(tmp_path, "".join(lines))
+    assert path.stat().st_size > 1 << 20
+    messages = read(path)
+    assert [message.text for message in messages] == bodies
+    assert [message.author for message in messages[:2]] == ["Bo", "Ali"]
+    numbers = [int((message.where or "").removeprefix("line ")) for message in messages]
+    text = path.read_text(encoding="utf-8").split("\n")
+    assert all(bodies[index].split("\n")[0] in text[number - 1] for index, number in enumerate(numbers))
+
+
+def test_on_the_day_the_clocks_change_each_hour_has_its_own_distance_from_utc(tmp_path: Path) -> None:
+    berlin = Context(zone=zone_of("Europe/Berlin"), zone_name="Europe/Berlin")
+    path = write(
+        tmp_path,
+        "".join(f"{day:02}.03.2024, {hour:02}:30 - Ali: hi\n" for day in (30, 31) for hour in (1, 3)),
+    )
+    times = [record.sent_at.isoformat() for record in read_path(path, berlin) if isinstance(record, Message)]
+    assert times == [
+        "2024-03-30T00:30:00+00:00",
+        "2024-03-30T02:30:00+00:00",
+        "2024-03-31T00:30:00+00:00",
+        "2024-03-31T01:30:00+00:00",
+    ]

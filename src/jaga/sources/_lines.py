@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator
-from typing import BinaryIO, cast
+import csv
+from collections.abc import Callable, Iterator
+from typing import BinaryIO, TypeVar, cast
 
 from jaga.records import Problem
 from jaga.sources._tree import Entry
 
-__all__ = ["MAX_LINE_BYTES", "bounded_lines", "decode_head", "sniff_encoding", "text_lines"]
+__all__ = ["MAX_LINE_BYTES", "bounded_lines", "csv_rows", "decode_head", "sniff_encoding", "text_lines", "utterances"]
 
 # The longest line kept: WhatsApp's own limit is 65,536 characters, 4 bytes each at most.
 MAX_LINE_BYTES = 1 << 20
+# The longest message kept when it runs over many lines, in characters.
+MAX_TEXT = 1 << 20
+
+_Head = TypeVar("_Head")
 
 
 def bounded_lines(stream: BinaryIO) -> Iterator[tuple[int, bytes, bool]]:
@@ -103,6 +108,79 @@ def text_lines(entry: Entry) -> Iterator[tuple[int, str] | Problem]:
                         note=True,
                     )
                 yield number, line.decode("cp1252" if not cut else "utf-8", "replace")
+
+
+def utterances(entry: Entry, begins: Callable[[str], _Head | None]) -> Iterator[tuple[int, _Head, str] | Problem]:
+    """Yield (line number, head, the lines after it joined by `\\n`) of an export in which a message begins with a head line.
+
+    `begins` returns what a head line says, None for a line that goes on with the message before. Blank lines at a message's end
+    are the space before the next. Lines before the first head are passed over. Memory: one message.
+    Raises: OSError, UnreadableInput.
+    """
+    head: _Head | None = None
+    at = held = 0
+    rest: list[str] = []
+    for item in text_lines(entry):
+        if isinstance(item, Problem):
+            yield item
+            continue
+        number, line = item
+        found = begins(line)
+        if found is None:
+            if head is not None:
+                held += len(line) + 1
+                if held <= MAX_TEXT:
+                    rest.append(line)
+                elif held - len(line) - 1 <= MAX_TEXT:
+                    yield Problem(
+                        where=f"{entry.display}: line {number}",
+                        what="belongs to a message longer than any app sends (1 MiB): its start is read, the rest left out",
+                        skipped=0,
+                    )
+            continue
+        if head is not None:
+            yield at, head, "\n".join(rest).rstrip("\n")
+        head, at, held = found, number, 0
+        rest.clear()
+    if head is not None:
+        yield at, head, "\n".join(rest).rstrip("\n")
+
+
+def csv_rows(entry: Entry, delimiter: str = ",") -> Iterator[tuple[int, list[str]] | Problem]:
+    """Yield (number of its last line, row) of a CSV file, blank rows left out; a row that cannot be one is a Problem.
+
+    A quotation mark that is never closed costs the rows it swallows, at most 128 KiB, not the rest of the file.
+    Raises: OSError, UnreadableInput.
+    """
+    problems: list[Problem] = []
+    reader = csv.reader(_csv_lines(entry, problems), delimiter=delimiter)
+    while True:
+        try:
+            row = next(reader)
+        except StopIteration:
+            yield from problems
+            return
+        except csv.Error as error:
+            row = []
+            problems.append(
+                Problem(
+                    where=f"{entry.display}: up to line {reader.line_num}",
+                    what=f"is no row of a table ({error}): left out",
+                )
+            )
+        yield from problems
+        problems.clear()
+        if any(row):
+            yield reader.line_num, row
+
+
+def _csv_lines(entry: Entry, problems: list[Problem]) -> Iterator[str]:
+    for item in text_lines(entry):
+        if isinstance(item, Problem):
+            problems.append(item)
+        else:
+            # A zero byte is no part of any text and stops the reader of older Pythons.
+            yield item[1].replace("\0", "") + "\n"
 
 
 class _Utf16:

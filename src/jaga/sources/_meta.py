@@ -50,8 +50,14 @@ def repair_all(value: Any) -> Any:
 
 def platform_of(entry: Entry) -> str:
     """ "instagram" or "messenger"/"facebook", from what the file and its folders hold."""
-    path = f"{entry.tree.root}/{entry.path}".lower()
-    if "instagram" in path or any("instagram" in other.lower() for other in list(entry.tree.entries)[:200]):
+    for path in (entry.path.lower(), entry.tree.root.lower()):
+        if "facebook" in path:
+            return "messenger"
+        if "instagram" in path:
+            return "instagram"
+    if b"messages/stickers_used" in entry.head:
+        return "messenger"
+    if any("instagram" in other.lower() for other in list(entry.tree.entries)[:200]):
         return "instagram"
     head = entry.head[:65_536]
     if b"instagram" in head.lower() or b"is_unsent" in head or (b"magic_words" in head and b"thread_type" not in head):

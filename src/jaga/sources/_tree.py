@@ -9,6 +9,7 @@ copied to an unnamed temporary place. Limits:
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import io
 import os
@@ -84,6 +85,10 @@ class Entry:
         self.path = path
         self.size = size
         self._head: bytes | None = None
+        # Text in UTF-16, told by its byte-order mark. Known once the head was read.
+        self._wide: bool | None = None
+        # Table names to column names, once a database was looked into: every look costs a copy.
+        self.tables: dict[str, frozenset[str]] | None = None
 
     @property
     def name(self) -> str:
@@ -103,15 +108,27 @@ class Entry:
     def head(self) -> bytes:
         """The first 64 KiB, read once. Raises: OSError, UnreadableInput."""
         if self._head is None:
-            with self.open() as stream:
+            with self.tree._open(self.path) as stream:
                 first = stream.read(32)
                 # A picture is known by its first bytes; unpacking more of thousands of them is wasted.
                 self._head = first if media_kind(first) else first + stream.read(HEAD_BYTES - len(first))
+            self._wide = self._head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+            if self._wide:
+                with self.open() as stream:
+                    self._head = stream.read(HEAD_BYTES)
         return self._head
 
+    @property
+    def wide(self) -> bool:
+        """True for text in UTF-16 (as editors save it), which `open` and `head` give as UTF-8."""
+        if self._wide is None:
+            _ = self.head
+        return bool(self._wide)
+
     def open(self) -> BinaryIO:
-        """A new stream from the start. Raises: OSError, UnreadableInput, HostileInput (also while reading)."""
-        return self.tree._open(self.path)
+        """A new stream from the start; UTF-16 comes as UTF-8. Raises: OSError, UnreadableInput, HostileInput (also while reading)."""
+        raw = self.tree._open(self.path)
+        return cast(BinaryIO, io.BufferedReader(_Narrow(raw), 1 << 16)) if self.wide else raw
 
     def sibling(self, name: str) -> Entry | None:
         """The entry `name` in the same folder, if there is one."""
@@ -134,6 +151,32 @@ class Entry:
             yield target
 
 
+class _Narrow(io.RawIOBase):
+    """A UTF-16 stream as UTF-8, so that no source needs to know: what an editor did to an export must not lose it."""
+
+    def __init__(self, raw: BinaryIO) -> None:
+        self._raw = raw
+        self._decoder = codecs.getincrementaldecoder("utf-16")("replace")
+        self._ready = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        while not self._ready:
+            block = self._raw.read(1 << 16)
+            self._ready = self._decoder.decode(block, final=not block).encode("utf-8", "replace")
+            if not block:
+                break
+        size = min(len(buffer), len(self._ready))
+        buffer[:size], self._ready = self._ready[:size], self._ready[size:]
+        return size
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
 class Tree:
     """The files of one input. `problems` says what of it cannot be read."""
 
@@ -141,6 +184,8 @@ class Tree:
         self.root = root
         self.entries: dict[str, Entry] = {}
         self.problems: list[Problem] = []
+        self._named: dict[str, list[Entry]] | None = None
+        self._counted = 0
 
     def display(self, path: str) -> str:
         return f"{self.root}/{path}" if path else self.root
@@ -150,8 +195,12 @@ class Tree:
 
     def named(self, name: str) -> list[Entry]:
         """Every entry with this file name (case-insensitive), in path order."""
-        lower = name.lower()
-        return [entry for path, entry in sorted(self.entries.items()) if path.lower().rsplit("/", 1)[-1] == lower]
+        # Asked once for each of thousands of channels: sorted once, and again when a zip inside was taken out.
+        if self._named is None or self._counted != len(self.entries):
+            self._named, self._counted = {}, len(self.entries)
+            for path, entry in sorted(self.entries.items()):
+                self._named.setdefault(path.lower().rsplit("/", 1)[-1], []).append(entry)
+        return self._named.get(name.lower(), [])
 
     def _open(self, path: str) -> BinaryIO:
         raise NotImplementedError

@@ -6,8 +6,6 @@ purarue/discord_data and the issues of Androz2091/discord-data-package-explorer 
 
 from __future__ import annotations
 
-import codecs
-import csv
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 from typing import Any
@@ -16,7 +14,7 @@ from jaga.errors import UnreadableInput
 from jaga.records import Account, Attachment, Clock, Conversation, ConversationKind, Message, Problem, Record, digest
 from jaga.sources._base import Context, own_units
 from jaga.sources._json import elements, load, top_keys
-from jaga.sources._lines import decode_head
+from jaga.sources._lines import csv_rows, decode_head
 from jaga.sources._tree import Entry
 
 __all__ = ["DiscordPackage"]
@@ -77,7 +75,11 @@ class DiscordPackage:
             participants=tuple(dict.fromkeys((owner, *people))),
             clock=_CLOCK,
         )
-        for where, row in _rows(entry):
+        for item in _rows(entry):
+            if isinstance(item, Problem):
+                yield item
+                continue
+            where, row = item
             sent_at = _time(row.get("Timestamp"))
             if sent_at is None:
                 yield Problem(
@@ -133,19 +135,24 @@ def _index(entry: Entry) -> dict[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
-def _rows(entry: Entry) -> Iterator[tuple[str, dict[str, Any]]]:
+def _rows(entry: Entry) -> Iterator[tuple[str, dict[str, Any]] | Problem]:
     if decode_head(entry.head).lstrip().startswith("["):
         for index, row in elements(entry, "item"):
             if isinstance(row, dict):
                 yield f"[{index}]", row
+            else:
+                yield Problem(where=f"{entry.display}: [{index}]", what="is not a message: left out")
         return
-    with entry.open() as raw:
-        reader = csv.DictReader(codecs.getreader("utf-8-sig")(raw, "replace"))
-        try:
-            for row in reader:
-                yield f"line {reader.line_num}", {key: value for key, value in row.items() if key is not None}
-        except csv.Error as error:
-            raise UnreadableInput(f"breaks off at line {reader.line_num}: {error}", where=entry.display) from error
+    names: list[str] | None = None
+    for item in csv_rows(entry):
+        if isinstance(item, Problem):
+            yield item
+        elif names is None:
+            names = item[1]
+        elif len(item[1]) < len(names):
+            yield Problem(where=f"{entry.display}: line {item[0]}", what="is cut short, columns are missing: left out")
+        else:
+            yield f"line {item[0]}", dict(zip(names, item[1], strict=False))
 
 
 def _time(value: Any) -> datetime | None:

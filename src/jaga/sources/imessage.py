@@ -42,6 +42,7 @@ class IMessage:
         (entry,) = unit
         yield Account(id=OWNER, platform="imessage", relation="owner")
         seen: set[str] = set()
+        known = {OWNER}
         with open_database(entry) as connection:
             have = columns(connection, "message")
 
@@ -78,8 +79,8 @@ class IMessage:
                         participants=(OWNER,) if group else (OWNER, chat),
                         clock=Clock(zone="UTC", zone_known=True),
                     )
-                if author not in seen and author != OWNER:
-                    seen.add(author)
+                if author not in known:
+                    known.add(author)
                     yield Account(id=author, platform="imessage", name=author)
                 text = (row["text"] or _typed(row["body"]) or "").replace("\ufffc", "").strip()
                 yield Message(

@@ -24,7 +24,7 @@ from jaga.records import (
     Record,
 )
 from jaga.sources._base import Context, own_units
-from jaga.sources._lines import bounded_lines, sniff_encoding
+from jaga.sources._lines import bounded_lines
 from jaga.sources._tree import Entry
 
 __all__ = ["JsonLines"]
@@ -92,9 +92,6 @@ class JsonLines:
         authors: dict[str, dict[str, None]] = {}
         about: dict[str, tuple[str, ConversationKind | None]] = {}
         decoder = msgspec.json.Decoder(_Line)
-        if sniff_encoding(entry.head).startswith("utf-16"):
-            yield Problem(where=entry.display, what="is UTF-16: save it as UTF-8", fatal=True)
-            return
         with entry.open() as stream:
             for number, raw, cut in bounded_lines(stream):
                 raw = raw.removeprefix(b"\xef\xbb\xbf")
@@ -102,7 +99,7 @@ class JsonLines:
                     continue
                 where = f"{entry.display}: line {number}"
                 if cut:
-                    yield Problem(where=where, what="is longer than 1 MiB: left out")
+                    yield Problem(where=where, what="is longer than any message (1 MiB): left out")
                     continue
                 try:
                     line = decoder.decode(raw)

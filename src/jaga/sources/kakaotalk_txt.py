@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 
-from msgspec.structs import replace
-
-from jaga.records import Account, Conversation, Message, Problem, Record, digest
+from jaga.records import Account, Attachment, AttachmentKind, Conversation, Message, Problem, Record, digest
 from jaga.sources._base import Context, own_units
 from jaga.sources._dates import parse_written
-from jaga.sources._lines import decode_head, text_lines
+from jaga.sources._lines import decode_head, utterances
 from jaga.sources._tree import Entry
 
 __all__ = ["KakaoTalkText"]
@@ -25,6 +22,14 @@ _PHONE = re.compile(
 _BAR = re.compile(r"^-{5,} (.{8,40}) -{5,}$")
 _WINDOWS = re.compile(r"^\[([^\]]{1,60})\] \[((?:오전|오후) \d{1,2}:\d{2}|\d{1,2}:\d{2} [AP]M)\] (.*)$")
 _OWNERS = ("you", "회원님")
+_MEDIA: dict[str, AttachmentKind] = {
+    "사진": "image",
+    "photo": "image",
+    "동영상": "video",
+    "video": "video",
+    "이모티콘": "sticker",
+    "emoticons": "sticker",
+}
 
 
 class KakaoTalkText:
@@ -47,50 +52,16 @@ class KakaoTalkText:
     def read(self, unit: Sequence[Entry], context: Context) -> Iterator[Record]:
         """Yield the conversation, its people, its messages. Raises: OSError, UnreadableInput."""
         (entry,) = unit
-        found: list[Message] = []
-        day = ""
-        for item in text_lines(entry):
-            if isinstance(item, Problem):
-                yield item
-                continue
-            number, line = item
-            bar = _BAR.match(line)
-            if bar is not None:
-                day = bar[1]
-                continue
-            phone, windows = _PHONE.match(line), _WINDOWS.match(line)
-            if phone is not None:
-                stamp, author, text = phone.groups()
-            elif windows is not None:
-                author, text = windows[1], windows[3]
-                stamp = f"{day} {windows[2]}"
-            else:
-                if found and line:
-                    found[-1] = replace(found[-1], text=f"{found[-1].text}\n{line}")
-                continue
-            at: datetime | None = parse_written(stamp)
-            if at is None:
-                yield Problem(
-                    where=f"{entry.display}: line {number}", what=f"has a time Jaga cannot read: {stamp[:40]!r}"
-                )
-                continue
-            found.append(
-                Message(
-                    conversation="",
-                    author=author,
-                    sent_at=context.utc(at),
-                    text=text,
-                    platform="kakaotalk",
-                    where=f"line {number}",
-                )
-            )
-        people = tuple(dict.fromkeys(message.author for message in found))
-        direct = len(people) <= 2
+        found: dict[str, None] = {}
+        for item in utterances(entry, _head):
+            if not isinstance(item, Problem) and item[1].re is not _BAR:
+                found[_author(item[1])] = None
+        people = tuple(found)
         identifier = digest("kakaotalk", *sorted(people))
         yield Conversation(
             id=identifier,
             platform="kakaotalk",
-            kind="direct" if direct else "group",
+            kind="direct" if len(people) <= 2 else "group",
             participants=people,
             clock=context.assumed_clock(precision_s=60),
         )
@@ -98,5 +69,40 @@ class KakaoTalkText:
             yield Account(
                 id=name, platform="kakaotalk", name=name, relation="owner" if name in _OWNERS else "participant"
             )
-        for message in found:
-            yield replace(message, conversation=identifier)
+        day = ""
+        for item in utterances(entry, _head):
+            if isinstance(item, Problem):
+                yield item
+                continue
+            number, head, rest = item
+            if head.re is _BAR:
+                day = head[1]
+                continue
+            stamp = head[1] if head.re is _PHONE else f"{day} {head[2]}"
+            at = parse_written(stamp)
+            if at is None:
+                yield Problem(
+                    where=f"{entry.display}: line {number}", what=f"has a time Jaga cannot read: {stamp[:40]!r}"
+                )
+                continue
+            text = f"{head[3]}\n{rest}" if rest else head[3]
+            media = _MEDIA.get(text.strip().casefold())
+            yield Message(
+                conversation=identifier,
+                author=_author(head),
+                sent_at=context.utc(at),
+                # Kept: somebody may have typed just that word.
+                text=text,
+                platform="kakaotalk",
+                kind="media" if media else "text",
+                attachments=(Attachment(kind=media),) if media else (),
+                where=f"line {number}",
+            )
+
+
+def _head(line: str) -> re.Match[str] | None:
+    return _PHONE.match(line) or _WINDOWS.match(line) or _BAR.match(line)
+
+
+def _author(head: re.Match[str]) -> str:
+    return head[2] if head.re is _PHONE else head[1]

@@ -6,25 +6,45 @@ Bodies of several lines stand in double quotes. The day line is numeric (`2024/0
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 
-from msgspec.structs import replace
-
-from jaga.records import Account, Conversation, Message, Problem, Record, digest
+from jaga.records import (
+    Account,
+    Attachment,
+    AttachmentKind,
+    Conversation,
+    ConversationKind,
+    Message,
+    MessageKind,
+    Problem,
+    Record,
+    digest,
+)
 from jaga.sources._base import Context, own_units
-from jaga.sources._lines import decode_head, text_lines
+from jaga.sources._lines import decode_head, utterances
 from jaga.sources._tree import Entry
 
 __all__ = ["LineText"]
 
 _DAY = re.compile(
-    r"^(?:\w{2,4}\.?, )?(\d{4})[./年](\d{1,2})[./月](\d{1,2})日?\.?\s?(?:\(?\w+\)?)?$|^(?:\w{2,4}\.?, )(\d{1,2})/(\d{1,2})/(\d{4})$"
+    r"^(?:\w{2,4}\.?, )?(\d{4})[./年](\d{1,2})[./月](\d{1,2})日?\.?\s?(?:[(（]?\w+[)）]?)?$|^(?:\w{2,4}\.?, )(\d{1,2})/(\d{1,2})/(\d{4})$"
 )
 _SAID = re.compile(r"^(上午|下午|午前|午後|오전|오후)?\s?(\d{1,2}):(\d{2})\s?([AaPp][Mm])?\t([^\t]*)\t(.*)$", re.DOTALL)
-_TITLE = re.compile(r"^\[LINE\] ?(?:Chat history (?:with|in) |与)?(.+?)(?:(?:と)?のトーク履歴|的聊天记录|的聊天記錄)?$")
+_TITLE = re.compile(
+    r"^\[LINE\] ?(?:Chat history (?:with|in) |[与與])?(.+?)(?:(?:と)?のトーク履歴|的聊天记录|的聊天記錄)?$"
+)
 _EVENTS = re.compile(r"^\[[^\]]{2,20}\]$")
+# What stands for media, in the languages met; any other word in brackets is media of a kind unknown.
+_MEDIA: dict[str, AttachmentKind] = {
+    **dict.fromkeys(("photo", "foto", "gambar", "照片", "圖片", "写真", "사진", "รูป"), "image"),
+    **dict.fromkeys(("video", "影片", "视频", "動画", "동영상"), "video"),
+    **dict.fromkeys(("sticker", "stiker", "貼圖", "贴图", "スタンプ", "스티커"), "sticker"),
+    **dict.fromkeys(("voice message", "語音訊息", "ボイスメッセージ"), "voice"),
+    **dict.fromkeys(("file", "檔案", "ファイル"), "document"),
+}
 
 
 class LineText:
@@ -48,70 +68,22 @@ class LineText:
         """Yield the conversation, its people, its messages. Raises: OSError, UnreadableInput."""
         (entry,) = unit
         title: str | None = None
-        day: date | None = None
-        found: list[Message] = []
         people: dict[str, None] = {}
-        for item in text_lines(entry):
-            if isinstance(item, Problem):
-                yield item
-                continue
-            number, line = item
-            if number == 1 and (named := _TITLE.match(line)):
-                title = named[1].strip()
-                continue
-            if match := _DAY.match(line.strip()):
-                numbers = [int(part) for part in match.groups() if part]
-                try:
-                    # The American-looking order is written with the month first only on English phones of the USA.
-                    day = date(*numbers) if match[1] else date(numbers[2], numbers[1], numbers[0])
-                except ValueError:
-                    try:
-                        day = date(numbers[2], numbers[0], numbers[1])
-                    except ValueError:
-                        yield Problem(where=f"{entry.display}: line {number}", what=f"is no date: {line[:40]!r}")
-                continue
-            match = _SAID.match(line)
-            if match is None:
-                if found and line:
-                    found[-1] = replace(found[-1], text=f"{found[-1].text}\n{line}")
-                continue
-            if day is None:
-                yield Problem(where=f"{entry.display}: line {number}", what="stands before any date: left out")
-                continue
-            hour = int(match[2])
-            late = match[1] in ("下午", "午後", "오후") or (match[4] or "").lower() == "pm"
-            hour = hour % 12 + 12 if late else hour % 12 if match[1] or match[4] else hour
-            if hour > 23 or int(match[3]) > 59:
-                yield Problem(where=f"{entry.display}: line {number}", what="has an impossible time: left out")
-                continue
-            author, text = match[5], match[6]
-            if author:
-                people[author] = None
-            found.append(
-                Message(
-                    conversation="",
-                    author=author,
-                    sent_at=context.utc(datetime(day.year, day.month, day.day, hour, int(match[3]))),
-                    text=text,
-                    platform="line",
-                    kind="system"
-                    if not author
-                    else "media"
-                    if _EVENTS.match(text)
-                    else "call"
-                    if text.startswith("☎")
-                    else "text",
-                    where=f"line {number}",
-                )
-            )
-        kind = "direct" if len(people) <= 2 else "group"
+        for item in utterances(entry, _head):
+            if not isinstance(item, Problem):
+                head = item[1]
+                if head.re is _TITLE:
+                    title = title or head[1].strip()
+                elif head.re is _SAID and head[5]:
+                    people[head[5]] = None
+        kind: ConversationKind = "direct" if len(people) <= 2 else "group"
         identifier = (
             digest("line", *sorted(people)) if kind == "direct" else digest("line", title or "\0".join(sorted(people)))
         )
         yield Conversation(
             id=identifier,
             platform="line",
-            kind="direct" if kind == "direct" else "group",
+            kind=kind,
             title=title,
             participants=tuple(people),
             clock=context.assumed_clock(precision_s=60),
@@ -119,8 +91,71 @@ class LineText:
         owner = next((name for name in people if name != title), None) if len(people) == 2 and title in people else None
         for name in people:
             yield Account(id=name, platform="line", name=name, relation="owner" if name == owner else "participant")
-        for message in found:
-            text = message.text
-            if text.startswith('"') and text.endswith('"') and "\n" in text:
-                text = text[1:-1].replace('""', '"')
-            yield replace(message, conversation=identifier, text=text)
+        day: date | None = None
+        for item in utterances(entry, _head):
+            if isinstance(item, Problem):
+                yield item
+                continue
+            number, head, rest = item
+            if head.re is _TITLE:
+                continue
+            if head.re is _DAY:
+                found = _day(head)
+                if found is None:
+                    yield Problem(where=f"{entry.display}: line {number}", what=f"is no date: {head[0][:40]!r}")
+                day = found or day
+                continue
+            at = _clock(head)
+            if day is None or at is None:
+                what = "stands before any date: left out" if day is None else "has an impossible time: left out"
+                yield Problem(where=f"{entry.display}: line {number}", what=what)
+                continue
+            yield _message(head, rest, context.utc(datetime(day.year, day.month, day.day, *at)), identifier, number)
+
+
+def _head(line: str) -> re.Match[str] | None:
+    return _SAID.match(line) or _DAY.match(line.strip()) or (_TITLE.match(line) if line.startswith("[LINE]") else None)
+
+
+def _day(head: re.Match[str]) -> date | None:
+    numbers = [int(part) for part in head.groups() if part]
+    # The American order is written only by English phones of the USA; elsewhere the day stands first.
+    orders = (numbers,) if head[1] else (numbers[::-1], [numbers[2], numbers[0], numbers[1]])
+    for year, month, day in orders:
+        with contextlib.suppress(ValueError):
+            return date(year, month, day)
+    return None
+
+
+def _clock(head: re.Match[str]) -> tuple[int, int] | None:
+    hour, minute = int(head[2]), int(head[3])
+    late = head[1] in ("下午", "午後", "오후") or (head[4] or "").lower() == "pm"
+    hour = hour % 12 + 12 if late else hour % 12 if head[1] or head[4] else hour
+    return (hour, minute) if hour < 24 and minute < 60 else None
+
+
+def _message(head: re.Match[str], rest: str, sent_at: datetime, conversation: str, number: int) -> Message:
+    author, text = head[5], f"{head[6]}\n{rest}" if rest else head[6]
+    if len(text) > 1 and text.startswith('"') and text.endswith('"') and "\n" in text:
+        text = text[1:-1].replace('""', '"')
+    kind: MessageKind = "text"
+    attachments: tuple[Attachment, ...] = ()
+    if not author:
+        kind = "system"
+    elif text.startswith("☎"):
+        kind = "call"
+    elif _EVENTS.match(text):
+        what = _MEDIA.get(text[1:-1].casefold())
+        kind, attachments = "media", (Attachment(kind=what or "other"),)
+        # An unknown word in brackets may have been typed.
+        text = "" if what else text
+    return Message(
+        conversation=conversation,
+        author=author,
+        sent_at=sent_at,
+        text=text,
+        platform="line",
+        kind=kind,
+        attachments=attachments,
+        where=f"line {number}",
+    )

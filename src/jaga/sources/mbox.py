@@ -54,7 +54,13 @@ class Mbox:
         (entry,) = unit
         threads: set[str] = set()
         senders: Counter[str] = Counter()
-        for number, raw in _mails(entry):
+        for number, raw, cut in _mails(entry):
+            if cut:
+                yield Problem(
+                    where=f"{entry.display}: line {number}",
+                    what="has a line longer than any mail (1 MiB), or is larger than 40 MiB: its start is read",
+                    skipped=0,
+                )
             try:
                 mail = BytesParser(policy=policy.default).parsebytes(raw)
                 sent_at = parsedate_to_datetime(str(mail["Date"]))
@@ -109,23 +115,24 @@ class Mbox:
             yield Account(id=author, platform="email", relation="owner")
 
 
-def _mails(entry: Entry) -> Iterator[tuple[int, bytes]]:
-    """Yield (line where it begins, bytes of the mail) without holding more than one."""
+def _mails(entry: Entry) -> Iterator[tuple[int, bytes, bool]]:
+    """Yield (line where it begins, bytes of the mail, whether some are missing) without holding more than one."""
     with entry.open() as stream:
         lines: list[bytes] = []
-        start, size, blank = 0, 0, True
-        for number, line, _ in bounded_lines(stream):
+        start, size, blank, cut = 0, 0, True, False
+        for number, line, long in bounded_lines(stream):
             if blank and line.startswith(b"From "):
                 if lines:
-                    yield start, b"\n".join(lines)
-                lines, start, size = [], number, 0
+                    yield start, b"\n".join(lines), cut or size > _LARGEST
+                lines, start, size, cut = [], number, 0, False
             elif start:
                 size += len(line) + 1
                 if size <= _LARGEST:
                     lines.append(line[1:] if line.startswith(b">From ") else line)
             blank = not line
+            cut = cut or long
         if lines:
-            yield start, b"\n".join(lines)
+            yield start, b"\n".join(lines), cut or size > _LARGEST
 
 
 def _body(mail: EmailMessage) -> tuple[str, tuple[Attachment, ...]]:

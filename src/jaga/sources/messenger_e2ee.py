@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from jaga.errors import UnreadableInput
 from jaga.records import (
     Account,
     Attachment,
@@ -55,7 +56,7 @@ class MessengerE2ee:
     def read(self, unit: Sequence[Entry], context: Context) -> Iterator[Record]:
         """Yield the conversation, its people, its messages. Raises: UnreadableInput where the file breaks off, OSError."""
         (entry,) = unit
-        people = tuple(dict.fromkeys(name for _, name in elements(entry, "participants.item") if isinstance(name, str)))
+        people = tuple(_people(entry))
         thread = scalars(entry, "").get("threadName")
         title = thread if isinstance(thread, str) else None
         identifier = digest("messenger", "e2ee", title or "\0".join(sorted(people)))
@@ -105,3 +106,15 @@ def _message(raw: dict[str, Any], conversation: str, where: str) -> Message | No
         attachments=attachments,
         where=where,
     )
+
+
+def _people(entry: Entry) -> dict[str, None]:
+    people: dict[str, None] = {}
+    try:
+        for _, name in elements(entry, "participants.item", tell_cut=False):
+            if isinstance(name, str):
+                people[name] = None
+    except UnreadableInput:
+        # Said again, with its place, when the messages are read.
+        pass
+    return people

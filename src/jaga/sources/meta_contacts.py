@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from jaga.records import Account, Problem, Record, Relation
 from jaga.sources._base import Context, from_unix, own_units
-from jaga.sources._json import load, top_keys
+from jaga.sources._json import salvage, top_keys
 from jaga.sources._meta import repair
 from jaga.sources._tree import Entry
 
@@ -22,13 +23,22 @@ _RELATIONS: tuple[tuple[str, Relation], ...] = (
     ("relationships_follow_requests_sent", "request_sent"),
     ("relationships_blocked_users", "blocked"),
     ("relationships_close_friends", "following"),
+    # Facebook; who was removed or rejected was near once.
     ("friends_v2", "contact"),
+    ("sent_requests_v2", "request_sent"),
     ("friend_requests_v2", "request_sent"),
     ("received_requests_v2", "request_received"),
+    ("rejected_requests_v2", "request_received"),
+    ("followers_v2", "follower"),
+    ("blocked_users_v2", "blocked"),
     ("followers", "follower"),
     ("following", "following"),
     ("blocked", "blocked"),
 )
+
+
+# Facebook's lists carry a version; those of people follow one pattern.
+_FACEBOOK = re.compile(r"_v\d$")
 
 
 class MetaContacts:
@@ -42,8 +52,8 @@ class MetaContacts:
     def recognises(self, entry: Entry) -> bool:
         keys = top_keys(entry)
         if any(
-            key.startswith("relationships_") or key in ("friends_v2", "received_requests_v2", "friend_requests_v2")
-            for key in keys
+            key.startswith("relationships_") or (begins == "[" and _FACEBOOK.search(key) and _relation(key))
+            for key, begins in keys.items()
         ):
             return True
         return "string_list_data" in keys and "media_list_data" in keys and _relation(entry.name) is not None
@@ -54,19 +64,22 @@ class MetaContacts:
     def read(self, unit: Sequence[Entry], context: Context) -> Iterator[Record]:
         """Yield an account for each person in the list. Raises: UnreadableInput, OSError."""
         (entry,) = unit
-        document = load(entry)
+        document, broken = salvage(entry)
         lists = document.items() if isinstance(document, dict) else [(entry.name, document)]
         for key, people in lists:
             relation = _relation(key)
             if relation is None or not isinstance(people, list):
                 continue
-            platform = "messenger" if key.endswith("_v2") else "instagram"
+            # Under the platform of its chats, where they are met again.
+            platform = "messenger" if _FACEBOOK.search(key) else "instagram"
             for index, person in enumerate(people):
                 account = _account(person, relation, platform)
                 if account is None:
                     yield Problem(where=f"{entry.display}: {key}[{index}]", what="names nobody: left out")
                 else:
                     yield account
+        if broken is not None:
+            raise broken
 
 
 def _relation(key: str) -> Relation | None:

@@ -147,7 +147,7 @@ def _about(entry: Entry) -> dict[str, Any]:
     about = scalars(entry, "")
     names = []
     try:
-        for _, item in elements(entry, "participants.item"):
+        for _, item in elements(entry, "participants.item", tell_cut=False):
             if isinstance(item, dict) and isinstance(item.get("name"), str):
                 names.append(item["name"])
     except UnreadableInput:

@@ -62,9 +62,14 @@ class SignalExport:
             for number, raw, cut in bounded_lines(stream):
                 if not raw.strip() or number == 1:
                     continue
+                if cut:
+                    yield Problem(
+                        where=f"{entry.display}: line {number}", what="is longer than any message (1 MiB): left out"
+                    )
+                    continue
                 try:
-                    frame = {} if cut else msgspec.json.decode(raw)
-                    if cut or not isinstance(frame, dict):
+                    frame = msgspec.json.decode(raw)
+                    if not isinstance(frame, dict):
                         raise ValueError("not a frame")
                 except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError) as error:
                     yield Problem(

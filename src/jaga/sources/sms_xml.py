@@ -22,6 +22,11 @@ __all__ = ["SmsXml"]
 OWNER = "me"
 _SURROGATES = re.compile(rb"&#(5[5-6]\d{3}|x[dD][89abAB][0-9a-fA-F]{2});&#(5[6-7]\d{3}|x[dD][c-fC-F][0-9a-fA-F]{2});")
 _LONE = re.compile(rb"&#(?:5[5-7]\d{3}|x[dD][89a-fA-F][0-9a-fA-F]{2});")
+# A picture: so much base64 in a row is nobody's words, wherever it stands.
+_PICTURE = 4096
+_DATA = re.compile(rb'\sdata="(?=[A-Za-z0-9+/=]{4096})')
+# Between two elements stands one message; with its picture left out, far less than this.
+_LARGEST = 16 << 20
 _BLOCK = 1 << 18
 _SENT = {"2", "4", "5", "6"}
 
@@ -54,7 +59,8 @@ class SmsXml:
             if record.conversation not in known:
                 known.add(record.conversation)
                 for person in people:
-                    yield Account(id=person, platform="sms", name=names or person)
+                    # A group's backup names all of its people in one field, in no order that can be relied on.
+                    yield Account(id=person, platform="sms", name=(names or person) if len(people) == 1 else None)
                 yield Conversation(
                     id=record.conversation,
                     platform="sms",
@@ -71,7 +77,11 @@ class _Reader:
         self._entry = entry
         self._found: list[tuple[Message | Problem, tuple[str, ...], str | None]] = []
         self._mms: dict[str, Any] | None = None
-        self._parser = expat.ParserCreate()
+        # Inside the attribute that holds a picture; bytes since the last element began.
+        self._in_data = False
+        self._since = 0
+        # What was recoded may still declare what it was.
+        self._parser = expat.ParserCreate("UTF-8" if entry.wide else None)
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
         self._parser.StartDoctypeDeclHandler = self._doctype
@@ -85,11 +95,19 @@ class _Reader:
                 block = stream.read(_BLOCK)
                 raw = rest + block
                 if block:
-                    # A reference must not be cut in two.
-                    cut = raw.rfind(b"&", max(0, len(raw) - 24))
-                    rest, raw = (raw[cut:], raw[:cut]) if cut >= 0 else (b"", raw)
+                    # A reference must not be cut in two, nor the start of a picture.
+                    cuts = (
+                        raw.rfind(b"&", max(0, len(raw) - 24)),
+                        raw.rfind(b' data="', max(0, len(raw) - _PICTURE - 8)),
+                    )
+                    cut = min((cut for cut in cuts if cut >= 0), default=len(raw))
+                    rest, raw = raw[cut:], raw[:cut]
                 else:
                     rest = b""
+                raw = self._without_data(raw)
+                self._since += len(raw)
+                if self._since > _LARGEST:
+                    raise HostileInput("holds an element larger than any message", where=self._entry.display)
                 raw = _LONE.sub("\ufffd".encode(), _SURROGATES.sub(_join, raw))
                 try:
                     self._parser.Parse(raw, not block)
@@ -105,10 +123,31 @@ class _Reader:
                 if not block:
                     return
 
+    def _without_data(self, raw: bytes) -> bytes:
+        """Pictures stand in the file as base64 in one attribute, gigabytes in all: they pass by unread."""
+        if not self._in_data and b' data="' not in raw:
+            return raw
+        kept = []
+        position = 0
+        while True:
+            if self._in_data:
+                end = raw.find(b'"', position)
+                if end < 0:
+                    break
+                position, self._in_data = end, False
+            found = _DATA.search(raw, position)
+            if found is None:
+                kept.append(raw[position:])
+                break
+            kept.append(raw[position : found.end()])
+            position, self._in_data = found.end(), True
+        return b"".join(kept)
+
     def _doctype(self, *_: object) -> None:
         raise HostileInput("declares entities, which a backup never does: not read", where=self._entry.display)
 
     def _start(self, name: str, fields: dict[str, str]) -> None:
+        self._since = 0
         if name == "sms":
             self._sms(fields)
         elif name == "mms":

@@ -25,7 +25,7 @@ from jaga.records import (
     digest,
 )
 from jaga.sources._base import Context, from_unix_ms, own_units
-from jaga.sources._json import load, top_keys
+from jaga.sources._json import load, salvage, top_keys
 from jaga.sources._tree import Entry
 
 __all__ = ["Snapchat"]
@@ -74,11 +74,13 @@ class Snapchat:
     def read(self, unit: Sequence[Entry], context: Context) -> Iterator[Record]:
         """Yield accounts, conversations and messages. Raises: UnreadableInput, OSError."""
         (entry,) = unit
-        document = load(entry)
+        document, broken = salvage(entry)
         if not isinstance(document, dict):
             return
         if any(key in document for key in _LISTS) and not any(key in document for key in _OLD):
             yield from _friends(document)
+            if broken is not None:
+                raise broken
             return
         owner = _owner(entry) or _owner_of(document) or OWNER
         yield Account(id=owner, platform="snapchat", name=owner, relation="owner")
@@ -119,6 +121,8 @@ class Snapchat:
             note=True,
             skipped=0,
         )
+        if broken is not None:
+            raise broken
 
 
 def _owner_of(document: dict[str, Any]) -> str | None:

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any, BinaryIO
+from typing import Any
 
 import ijson
 
-from jaga.errors import UnreadableInput
 from jaga.records import (
     Account,
     Attachment,
@@ -28,7 +27,7 @@ from jaga.records import (
     digest,
 )
 from jaga.sources._base import Context, from_unix, own_units
-from jaga.sources._json import JSON_ERRORS, clean_stream, top_keys
+from jaga.sources._json import JSON_ERRORS, clean_stream, nested, top_keys
 from jaga.sources._tree import Entry
 
 __all__ = ["TelegramJson"]
@@ -54,6 +53,10 @@ _MEDIA: dict[str, AttachmentKind] = {
 }
 _CALLS = ("phone_call", "conference_call", "group_call")
 _PREFIXES = ("messages.item", "chats.list.item.messages.item", "left_chats.list.item.messages.item")
+
+
+_HOLDERS = ("", "chats.list.item", "left_chats.list.item")
+_OWNER = "personal_information"
 
 
 class TelegramJson:
@@ -87,17 +90,27 @@ class TelegramJson:
         owner: str | None = None
         guessed = 0
         seen: set[str] = set()
-        for where, header, raw in _walk(entry):
-            if raw is None:
-                if where == "owner":
-                    owner = f"user{header['user_id']}"
-                    first, last = header.get("first_name") or "", header.get("last_name") or ""
+        # Of a file that another program wrote anew, with what a chat is behind its messages.
+        late: list[dict[str, Any]] | None = None
+        chat = -1
+        header: dict[str, Any] = {}
+        for part in nested(entry, _PREFIXES, aside=_OWNER):
+            if part.index is None:
+                chat += 1
+                header = part.header
+                about = header.get(_OWNER)
+                if owner is None and isinstance(about, dict) and about.get("user_id"):
+                    owner = f"user{about['user_id']}"
+                    first, last = about.get("first_name") or "", about.get("last_name") or ""
                     yield Account(
                         id=owner, platform="telegram", name=f"{first} {last}".strip() or None, relation="owner"
                     )
-                else:
-                    yield _conversation(header, owner, context)
+                if "id" not in header:
+                    late = _late_headers(entry) if late is None else late
+                    header = late[chat] if chat < len(late) else header
+                yield _conversation(header, owner, context)
                 continue
+            raw, where = part.element, f"messages[{part.index}]"
             try:
                 item = _message(raw, header, where, context)
             except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -122,84 +135,22 @@ class TelegramJson:
             )
 
 
-def _walk(entry: Entry) -> Iterator[tuple[str, dict[str, Any], dict[str, Any] | None]]:
-    """Yield (place, chat header, message), a chat's header alone (message None) before its first message.
-
-    Two passes: the first collects the chats' headers, since another program may have moved them behind `messages`.
-    """
-    headers = _headers(entry)
-    if headers.owner is not None:
-        yield "owner", headers.owner, None
-    chat = -1
-    index = 0
+def _late_headers(entry: Entry) -> list[dict[str, Any]]:
+    """What each chat is, from a walk to the end of the file: in the order in which the chats end."""
+    found: list[dict[str, Any]] = []
+    header: dict[str, Any] = {}
     with entry.open() as raw:
-        stream = clean_stream(raw)
-        builder: ijson.ObjectBuilder | None = None
-        start = ""
         try:
-            for prefix, event, value in ijson.parse(stream, use_float=True):
-                if builder is None:
-                    if event == "start_array" and f"{prefix}.item" in _PREFIXES:
-                        chat += 1
-                        index = 0
-                        yield "chat", headers.chats[chat] if chat < len(headers.chats) else {}, None
-                    elif event == "start_map" and prefix in _PREFIXES:
-                        builder = ijson.ObjectBuilder()
-                        builder.event(event, value)
-                        start = prefix
-                    elif prefix in _PREFIXES and event not in ("end_map", "end_array"):
-                        yield f"messages[{index}]", headers.chats[chat], {"id": None, "broken": value}
-                        index += 1
-                    continue
-                builder.event(event, value)
-                if event == "end_map" and prefix == start:
-                    message = builder.value
-                    builder = None
-                    yield f"messages[{index}]", headers.chats[chat], message
-                    index += 1
-        except JSON_ERRORS as error:
-            text = str(error).split("\n")[0][:120]
-            raise UnreadableInput(
-                f"is damaged or cut short after message {index}: {text}",
-                where=entry.display,
-                remedy="what stands before is read; export it again for the rest",
-            ) from error
-
-
-class _Headers:
-    def __init__(self) -> None:
-        self.chats: list[dict[str, Any]] = []
-        self.owner: dict[str, Any] | None = None
-
-
-def _headers(entry: Entry) -> _Headers:
-    found = _Headers()
-    with entry.open() as raw:
-        stream: BinaryIO = clean_stream(raw)
-        single: dict[str, Any] = {}
-        current: dict[str, Any] | None = None
-        try:
-            for prefix, event, value in ijson.parse(stream, use_float=True):
-                if event == "start_array" and f"{prefix}.item" in _PREFIXES:
-                    current = single if prefix == "messages" else current
-                    if current is not None:
-                        found.chats.append(current)
-                elif event == "start_map" and prefix in ("chats.list.item", "left_chats.list.item"):
-                    current = {}
-                elif event in ("string", "number", "null"):
-                    if "." not in prefix:
-                        single[prefix] = value
-                    elif prefix.startswith(("chats.list.item.", "left_chats.list.item.")) and prefix.count(".") == 3:
-                        if current is not None:
-                            current[prefix.rsplit(".", 1)[1]] = value
-                    elif prefix.startswith("personal_information.") and prefix.count(".") == 1:
-                        found.owner = found.owner or {}
-                        found.owner[prefix.rsplit(".", 1)[1]] = value
+            for prefix, event, value in ijson.parse(clean_stream(raw), use_float=True):
+                holder, _, name = prefix.rpartition(".")
+                if event == "end_map" and prefix in _HOLDERS:
+                    found.append(header)
+                    header = {}
+                elif holder in _HOLDERS and event in ("string", "number", "null"):
+                    header[name] = value
         except JSON_ERRORS:
             pass
-    if found.owner is not None and "user_id" not in found.owner:
-        found.owner = None
-    return found
+    return [header for header in found if "type" in header]
 
 
 def _key(header: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from jaga.records import Account, Attachment, Clock, Conversation, Message, Problem, Record, Relation, digest
 from jaga.sources._base import Context, own_units
-from jaga.sources._json import load, top_keys
+from jaga.sources._json import salvage, top_keys
 from jaga.sources._tree import Entry
 
 __all__ = ["TikTok"]
@@ -53,7 +53,7 @@ class TikTok:
     def read(self, unit: Sequence[Entry], context: Context) -> Iterator[Record]:
         """Yield accounts, conversations and messages. Raises: UnreadableInput, OSError."""
         (entry,) = unit
-        document = load(entry)
+        document, broken = salvage(entry)
         owner = _find(document, "userName") or OWNER
         owner = owner if isinstance(owner, str) else OWNER
         yield Account(id=owner, platform="tiktok", name=owner, relation="owner")
@@ -98,6 +98,8 @@ class TikTok:
                     yield Problem(where=f"{entry.display}: CommentsList[{index}]", what="has no valid time: left out")
                     continue
                 yield _message(public, owner, sent_at, _field(item, "comment"), f"CommentsList[{index}]")
+        if broken is not None:
+            raise broken
 
 
 def _message(conversation: str, author: str, sent_at: datetime, text: Any, where: str) -> Message:

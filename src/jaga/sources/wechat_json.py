@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from jaga.records import Account, Clock, Conversation, Message, Problem, Record, digest
+from jaga.records import Account, Attachment, AttachmentKind, Clock, Conversation, Message, Problem, Record, digest
 from jaga.sources._base import Context, from_unix, own_units
 from jaga.sources._json import elements, top_keys
 from jaga.sources._tree import Entry
@@ -16,6 +16,7 @@ from jaga.sources._tree import Entry
 __all__ = ["WeChatJson"]
 
 OWNER = "me"
+_MEDIA: dict[int, AttachmentKind] = {3: "image", 34: "voice", 43: "video", 47: "sticker", 48: "location", 49: "link"}
 
 
 class WeChatJson:
@@ -66,6 +67,7 @@ class WeChatJson:
                 yield Account(id=author, platform="wechat", name=raw.get("senderDisplayName"))
             # Local type 1 is text, 10000 a notice.
             kind = raw.get("localType")
+            media = _MEDIA.get(kind) if isinstance(kind, int) else None
             yield Message(
                 conversation=conversation,
                 author=author,
@@ -73,5 +75,6 @@ class WeChatJson:
                 text=str(raw.get("content") or ""),
                 platform="wechat",
                 kind="text" if kind in (1, None) else "system" if kind == 10000 else "media",
+                attachments=(Attachment(kind=media),) if media else (),
                 where=f"messages[{index}]",
             )

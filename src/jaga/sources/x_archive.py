@@ -15,7 +15,7 @@ from typing import Any
 from jaga.errors import UnreadableInput
 from jaga.records import Account, Attachment, Clock, Conversation, Message, Problem, Record, Relation, digest
 from jaga.sources._base import Context, own_units
-from jaga.sources._json import elements
+from jaga.sources._json import elements, nested
 from jaga.sources._tree import Entry
 
 __all__ = ["XArchive"]
@@ -78,51 +78,56 @@ def _owner(entry: Entry) -> str:
 
 
 def _direct(entry: Entry, owner: str) -> Iterator[Record]:
-    for number, item in elements(entry, "item", skip_to=b"["):
-        talk = item.get("dmConversation") if isinstance(item, dict) else None
-        if not isinstance(talk, dict):
-            yield Problem(where=f"{entry.display}: [{number}]", what="is not a conversation: left out")
+    """Event by event: one conversation may hold years. Who takes part is known at the end of each."""
+    number = -1
+    key: str | None = None
+    people: dict[str, None] = {}
+    for part in nested(entry, ("item.dmConversation.messages.item",), skip_to=b"["):
+        if part.index is None:
+            number += 1
+            key = str(part.header.get("conversationId"))
+            people = dict.fromkeys(key.split("-")) if "-" in key else {owner: None}
+            yield _talk(key, people)
             continue
-        key = str(talk.get("conversationId"))
-        events = [event for event in talk.get("messages") or () if isinstance(event, dict)]
-        people: dict[str, None] = dict.fromkeys(key.split("-")) if "-" in key else {}
-        for event in events:
-            created = event.get("messageCreate")
-            if isinstance(created, dict) and created.get("senderId"):
-                people[str(created["senderId"])] = None
-        identifier = digest("x", key)
-        yield Conversation(
-            id=identifier,
+        created = part.element.get("messageCreate") if isinstance(part.element, dict) else None
+        if key is None or not isinstance(created, dict):
+            continue
+        where = f"[{number}].messages[{part.index}]"
+        sent_at = _iso(created.get("createdAt"))
+        if sent_at is None or not created.get("senderId"):
+            yield Problem(where=f"{entry.display}: {where}", what="has no valid time or sender: left out")
+            continue
+        sender = str(created["senderId"])
+        if sender not in people:
+            people[sender] = None
+            # Said again with one more person: gathering puts the two together.
+            yield _talk(key, people)
+        text = html.unescape(str(created.get("text") or ""))
+        for link in created.get("urls") or ():
+            if isinstance(link, dict) and link.get("url") and link.get("expanded"):
+                text = text.replace(str(link["url"]), str(link["expanded"]))
+        attachments = tuple(Attachment(kind="image", name=str(link)) for link in created.get("mediaUrls") or ())
+        yield Message(
+            conversation=digest("x", key),
+            author=sender,
+            sent_at=sent_at,
+            text=text,
             platform="x",
-            kind="direct" if "-" in key else "group",
-            participants=tuple(people),
-            clock=_CLOCK,
+            kind="media" if attachments and not text else "text",
+            source_id=str(created["id"]) if created.get("id") else None,
+            attachments=attachments,
+            where=where,
         )
-        for index, event in enumerate(events):
-            created = event.get("messageCreate")
-            if not isinstance(created, dict):
-                continue
-            where = f"[{number}].messages[{index}]"
-            sent_at = _iso(created.get("createdAt"))
-            if sent_at is None or not created.get("senderId"):
-                yield Problem(where=f"{entry.display}: {where}", what="has no valid time or sender: left out")
-                continue
-            text = html.unescape(str(created.get("text") or ""))
-            for link in created.get("urls") or ():
-                if isinstance(link, dict) and link.get("url") and link.get("expanded"):
-                    text = text.replace(str(link["url"]), str(link["expanded"]))
-            attachments = tuple(Attachment(kind="image", name=str(link)) for link in created.get("mediaUrls") or ())
-            yield Message(
-                conversation=identifier,
-                author=str(created["senderId"]),
-                sent_at=sent_at,
-                text=text,
-                platform="x",
-                kind="media" if attachments and not text else "text",
-                source_id=str(created["id"]) if created.get("id") else None,
-                attachments=attachments,
-                where=where,
-            )
+
+
+def _talk(key: str, people: dict[str, None]) -> Conversation:
+    return Conversation(
+        id=digest("x", key),
+        platform="x",
+        kind="direct" if "-" in key else "group",
+        participants=tuple(people),
+        clock=_CLOCK,
+    )
 
 
 def _tweets(entry: Entry, owner: str) -> Iterator[Record]:

@@ -5,17 +5,14 @@ The text may be JSON segments (`{"text":"…"},{"text":"…"}`). Times are UTC.
 
 from __future__ import annotations
 
-import codecs
-import csv
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 
 import msgspec
 
-from jaga.errors import UnreadableInput
 from jaga.records import Account, Clock, Conversation, Message, Problem, Record, digest
 from jaga.sources._base import Context, own_units
-from jaga.sources._lines import decode_head
+from jaga.sources._lines import csv_rows, decode_head
 from jaga.sources._tree import Entry
 
 __all__ = ["YouTubeComments"]
@@ -50,29 +47,37 @@ class YouTubeComments:
             participants=(OWNER,),
             clock=Clock(zone="UTC", zone_known=True),
         )
-        with entry.open() as raw:
-            reader = csv.DictReader(codecs.getreader("utf-8-sig")(raw, "replace"))
+        names: list[str] | None = None
+        for item in csv_rows(entry):
+            if isinstance(item, Problem):
+                yield item
+                continue
+            number, values = item
+            if names is None:
+                names = values
+                continue
+            row = dict(zip(names, values, strict=False))
+            if "Comment Text" not in row:
+                yield Problem(
+                    where=f"{entry.display}: line {number}", what="is cut short, columns are missing: left out"
+                )
+                continue
+            stamp = row.get("Comment Create Timestamp") or row.get("Timestamp") or ""
             try:
-                for row in reader:
-                    stamp = row.get("Comment Create Timestamp") or row.get("Timestamp") or ""
-                    try:
-                        at = datetime.fromisoformat(stamp.removesuffix(" UTC").strip())
-                    except ValueError:
-                        yield Problem(
-                            where=f"{entry.display}: line {reader.line_num}", what="has no valid time: left out"
-                        )
-                        continue
-                    yield Message(
-                        conversation=conversation,
-                        author=OWNER,
-                        sent_at=at.replace(tzinfo=timezone.utc) if at.tzinfo is None else at.astimezone(timezone.utc),
-                        text=_text(row.get("Comment Text") or ""),
-                        platform="youtube",
-                        source_id=row.get("Comment ID") or None,
-                        where=f"line {reader.line_num}",
-                    )
-            except csv.Error as error:
-                raise UnreadableInput(f"breaks off at line {reader.line_num}: {error}", where=entry.display) from error
+                at = datetime.fromisoformat(stamp.removesuffix(" UTC").strip())
+                sent_at = at.replace(tzinfo=timezone.utc) if at.tzinfo is None else at.astimezone(timezone.utc)
+            except (ValueError, OverflowError):
+                yield Problem(where=f"{entry.display}: line {number}", what="has no valid time: left out")
+                continue
+            yield Message(
+                conversation=conversation,
+                author=OWNER,
+                sent_at=sent_at,
+                text=_text(row.get("Comment Text") or ""),
+                platform="youtube",
+                source_id=row.get("Comment ID") or None,
+                where=f"line {number}",
+            )
 
 
 def _text(value: str) -> str:
