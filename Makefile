@@ -29,8 +29,8 @@ build/everyday: setup tools/everyday.py
 	.venv/bin/python tools/everyday.py $@
 
 model: build/everyday
-	.venv/bin/python tools/vocabulary.py
-	.venv/bin/python tools/train.py
+	.venv/bin/python -m tools.vocabulary
+	.venv/bin/python -m tools.train
 
 everyday: build/everyday
 	.venv/bin/jaga evaluate build/everyday/measure

@@ -1,6 +1,6 @@
 """Learn the ear's table and fit the judgement's numbers: conversations written for this project, and everyday talk.
 
-    python tools/train.py      (`make model`)
+    python -m tools.train      (`make model`)
 
 The ear (src/jaga/signals/learned.npz) learns from the catalogue's prototypes and counter-examples, from evaluation/train and
 dev (the safe conversations as further examples of nothing, the risky ones by the tactics marked in them), and from everyday talk
@@ -23,7 +23,6 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from ear import Marks, Meanings, befores, learn_ear
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
@@ -34,6 +33,7 @@ from jaga.evaluate._data import ZONE
 from jaga.signals import Detector, all_detectors
 from jaga.signals.catalogue import load_catalogue
 from jaga.signals.learned import HIGHEST, LOWEST, Learned, Table
+from tools.ear import Marks, Meanings, befores, learn_ear
 
 ROOT = Path(__file__).parents[1]
 EAR = ROOT / "src/jaga/signals/learned.npz"

@@ -1,6 +1,6 @@
 """Word vectors for learning the ear: each word's meaning as multilingual-e5-small sees it, kept to a few hundred numbers.
 
-    python tools/vocabulary.py [FILE]      (called by `make model`)
+    python -m tools.vocabulary [FILE]      (called by `make model`)
 
 The words are the most frequent ones of the languages served (wordfreq's lists choose them; the lists themselves are not shipped),
 and every word of the catalogue and of evaluation/train and dev, as the normaliser writes them. The encoder's weights come inside
