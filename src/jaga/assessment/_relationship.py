@@ -19,6 +19,8 @@ _KEPT = 5
 _HEARD = 0.25
 # Evidence from which a tactic is plain.
 _PLAIN = 0.55
+# Evidence from which a tactic is told at all.
+_TOLD = 0.4
 # Evidence from which a tactic counts in full when tactics are counted.
 _CLEAR = 0.7
 _NIGHT_FROM, _NIGHT_TO = 23, 5
@@ -404,9 +406,20 @@ class Relationship:
                 count=tactic.count,
                 first_at=tactic.first_at,
                 contribution=round(parts.get(name, 0.0), 4),
-                evidence=tuple(sorted(tactic.evidence, key=lambda piece: piece.sent_at)),
+                evidence=tuple(
+                    sorted(
+                        (
+                            piece
+                            for piece in tactic.evidence
+                            if piece.strength >= _TOLD or piece.strength == _strongest(tactic)
+                        ),
+                        key=lambda piece: piece.sent_at,
+                    )
+                ),
             )
             for name, tactic in self._tactics.items()
+            # Faint hints move the score a little; told to a parent they would look like findings.
+            if tactic.peak >= _TOLD
         ]
         findings.sort(key=lambda finding: (-finding.contribution, finding.first_at, finding.tactic))
         return Assessment(
@@ -455,10 +468,19 @@ class Relationship:
         return "grooming"
 
     def _stage(self) -> str | None:
-        heard = [name for name, tactic in self._tactics.items() if name in _CONTACT or name == "offering_images"]
+        heard = [
+            name
+            for name, tactic in self._tactics.items()
+            if (name in _CONTACT or name == "offering_images") and tactic.peak >= _PLAIN
+        ]
         order = STAGES
         best = max((order.index(STAGE_OF[name]) for name in heard if name in STAGE_OF), default=None)
         return None if best is None else order[best]
+
+
+def _strongest(tactic: _Tactic) -> float:
+    """Strength of the clearest piece of evidence kept."""
+    return max(piece.strength for piece in tactic.evidence)
 
 
 # The order of stages is for display: real grooming jumps and returns (Aitken et al. 2018).
