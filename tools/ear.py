@@ -7,6 +7,7 @@ its place, the risky ones by the tactics marked in them, the safe ones as furthe
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
@@ -40,6 +41,7 @@ EVERYDAY = 0.4
 PIECES = {"own": 1.0, "previous": 0.4, "other": 0.4}
 MEANT = {"own": 1.0, "previous": 0.5, "other": 0.5}
 ITERATIONS = 80
+BRIEF = re.compile(r"[rs]\d+")
 
 
 class Meanings:
@@ -125,6 +127,8 @@ def learn_ear(
         trust = 1.0 if number_of_labelled > 0 else EVERYDAY
         number_of_labelled -= 1
         annotated = any((scenario.conversation.id, number) in marks for number in range(len(scenario.messages)))
+        # The safe briefs hold much that protects, and nobody marked it.
+        marked = risky or not BRIEF.fullmatch(scenario.label.scenario)
         share = trust * TONE / math.sqrt(len(scenario.messages))
         for number, (message, before) in enumerate(zip(scenario.messages, befores(scenario), strict=True)):
             child = message.author == scenario.label.child
@@ -136,8 +140,10 @@ def learn_ear(
                 own = [0.0] * len(tactics)
             else:
                 own = [
-                    # Safe talk may well protect, refuse or complain: it only says what nobody did to the child.
-                    ANNOTATED if tactic in done else trust * (ORDINARY if who == "contact" else ORDINARY / 3)
+                    # Safe talk may well refuse or complain: it only says what nobody did to the child.
+                    ANNOTATED
+                    if tactic in done
+                    else trust * (ORDINARY if who == "contact" else ORDINARY / 3 if who == "child" or marked else 0.0)
                     for tactic, who in zip(tactics, by, strict=True)
                 ]
             weights.append([*own, 0.0 if child else tone, tone if child else 0.0])

@@ -6,7 +6,7 @@ The ear (src/jaga/signals/learned.npz) learns from the catalogue's prototypes an
 dev (the safe conversations as further examples of nothing, the risky ones by the tactics marked in them), and from everyday talk
 of real people as more of nothing (tools/everyday.py). The judgement (src/jaga/assessment/model.json) is fitted on the same
 conversations with ears that did not hear the scenario they judge (five folds), and its thresholds are set on those out-of-fold
-scores: `concern` where at most 4 % of the safe reach it. How the learning is done was chosen out of fold too. The test split is
+scores: `concern` where at most 4 % of the hard safe reach it. How the learning is done was chosen out of fold too. The test split is
 never opened, nor the everyday talk kept for measuring.
 """
 
@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import re
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -39,8 +40,10 @@ ROOT = Path(__file__).parents[1]
 EAR = ROOT / "src/jaga/signals/learned.npz"
 MODEL = ROOT / "src/jaga/assessment/model.json"
 MARKS = "tactics.ndjson"
-# Share of safe conversations that may reach each level.
+# Share of the hard safe conversations that may reach each level: the plain ones would let the threshold sink.
 WATCH, CONCERN, URGENT = 0.15, 0.04, 0.02
+# Briefs, and the seeds made hard on purpose (evaluation/README.md).
+HARD = re.compile(r"^[rs]\d+$|-h-")
 FOLDS = 5
 # Chosen so that everyday talk laid end to end as one contact stays below `concern` (printed at the end).
 PATIENCE = 0.7
@@ -318,12 +321,14 @@ def judge(
     odds = every[labelled]
     labels = np.array([float(scenario.label.risky) for scenario, _, _ in seen])[labelled]
     slope, shift = platt(odds, labels)
+    hard = np.array([bool(HARD.search(scenario.label.scenario)) for scenario, _, _ in seen])[labelled]
     safe = sorted(float(x) for x in odds[labels == 0])
+    hardest = sorted(float(x) for x in odds[(labels == 0) & hard])
     risky = [float(x) for x in odds[labels == 1]]
 
     def bar(share: float) -> float:
-        """The log-odds that this share of the safe conversations exceeds."""
-        return safe[-1 - int(share * len(safe))]
+        """The log-odds that this share of the hard safe conversations exceeds."""
+        return hardest[-1 - int(share * len(hardest))]
 
     def chance(share: float) -> float:
         return round(1.0 / (1.0 + math.exp(-(slope * bar(share) + shift))), 3)
@@ -347,11 +352,17 @@ def judge(
     )
     MODEL.write_text(json.dumps(msgspec.to_builtins(model), indent=1) + "\n", encoding="utf-8")
     print(json.dumps({name: weight for name, weight in value.items() if weight}, indent=None))
-    print(f"out of fold: ROC-AUC {auc(risky, safe):.3f} over {len(risky)} risky, {len(safe)} safe")
+    print(
+        f"out of fold: ROC-AUC {auc(risky, safe):.3f} over {len(risky)} risky, {len(safe)} safe ({len(hardest)} hard)"
+    )
     for share in (0.01, CONCERN, 0.05):
         told = sum(x > bar(share) for x in risky) / len(risky)
         chatted = float((every[~labelled] > bar(share)).mean())
-        print(f"  where {share:.0%} of the safe are told: {told:.3f} of the risky, {chatted:.4f} of everyday talk")
+        easy = sum(x > bar(share) for x in safe) / len(safe)
+        print(
+            f"  where {share:.0%} of the hard safe are told: {told:.3f} of the risky, {easy:.3f} of all safe, "
+            f"{chatted:.4f} of everyday talk"
+        )
     for language in sorted({one.label.language for one, _, _ in seen}):
         mine = np.array([one.label.language == language for one, _, _ in seen])[labelled]
         print(f"  {language}: {auc(list(odds[mine & (labels == 1)]), list(odds[mine & (labels == 0)])) or 0:.3f}")

@@ -63,3 +63,26 @@ def test_both_engines_hear_the_same() -> None:
             assert {(hit.tactic, hit.group) for hit in other.hear(text)} == {
                 (hit.tactic, hit.group) for hit in load_lexicon().hear(text)
             }
+
+
+@pytest.mark.parametrize(
+    ("text", "folded"),
+    [
+        ('he wrote "this is our little secret" so i blocked him', "he wrote quotedwords so i blocked him"),
+        ("老师说「不要告诉你妈妈」就是骗子", "老师说 quotedwords 就是骗子"),
+        ("dia tulis “jangan bagitau mak kamu” kat aku", "dia tulis quotedwords kat aku"),
+    ],
+)
+def test_a_quotation_is_another_persons_words(text: str, folded: str) -> None:
+    assert load_lexicon().normalise(text) == load_lexicon().normalise(folded)
+
+
+@pytest.mark.parametrize("text", ['"dont tell your mum about us"', "「不要告诉你妈妈」", '"dont tell your mum" ok'])
+def test_marks_around_everything_silence_nothing(text: str) -> None:
+    assert "quotedwords" not in load_lexicon().normalise(text)
+    assert "secrecy" in {hit.tactic for hit in load_lexicon().hear(text)}
+
+
+def test_one_stray_mark_swallows_no_page() -> None:
+    page = 'she said "hi ' + "and so on " * 60 + 'and that was it" ok then dont tell your mum'
+    assert "secrecy" in {hit.tactic for hit in load_lexicon().hear(page)}
