@@ -116,9 +116,9 @@ def _hash_file(path: Path, types: Sequence[HashType], variants: bool, workers: W
     except JagaError as error:
         return Hashed(path=str(path), size_bytes=None, digests={}, format=None, looks=(), problems=(str(error),))
     seen = tuple(kind.name for kind in types if isinstance(kind, PictureHash))
-    if size == 0:
-        problems.append("empty")
-    elif seen:
+    if size == 0 and path.suffix.lower() in _NAMED_PICTURE:
+        problems.append("empty, though named like a picture")
+    elif size and seen:
         answer = workers.look(Request(str(path), seen, variants))
         picture, looks = answer.format, answer.looks
         if answer.problem is not None:
