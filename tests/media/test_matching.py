@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from jaga.media import _hash_types
 from jaga.media._workers import Workers
-from jaga.media.banks import Bank, BankStore, Item
+from jaga.media.banks import Bank, BankStore, Item, parsed
 from jaga.media.hashing import hash_files
 from jaga.media.matching import Match, Matcher
 from tests.media.pictures import drawn, photograph
@@ -140,3 +143,43 @@ def test_thousands_of_hashes_through_store_and_index(store: BankStore, tmp_path:
     put(store, "seen", tmp_path / "moon.png", workers, ("pdq",))
     (found,) = matches(store, tmp_path / "moon.png", workers)
     assert found.item == 12_001
+
+
+class Crc32:
+    """A kind of hash that somebody else's package brings."""
+
+    name = "crc32"
+    bits = 32
+    threshold_bits = 0
+
+    def parse(self, text: str) -> bytes:
+        return bytes.fromhex(text)
+
+    def begin(self) -> Any:
+        class Sum:
+            value = 0
+
+            def update(self, data: bytes) -> None:
+                self.value = zlib.crc32(data, self.value)
+
+            def digest(self) -> bytes:
+                return self.value.to_bytes(4, "big")
+
+        return Sum()
+
+
+def test_a_kind_that_is_plugged_in_takes_part(
+    store: BankStore, tmp_path: Path, workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every = dict(_hash_types.all_hash_types())
+    monkeypatch.setattr(_hash_types, "load_plugins", lambda *_: every | {"crc32": Crc32()})
+    _hash_types.all_hash_types.cache_clear()
+    try:
+        (tmp_path / "text").write_bytes(b"hello")
+        assert store.kinds() == []
+        store.add("seen", [Item(hashes=(parsed("crc32", "3610a686"), parsed("md5", "00" * 16)))])
+        assert store.kinds() == ["crc32", "md5"]
+        (found,) = matches(store, tmp_path / "text", workers)
+        assert found.kind == "crc32"
+    finally:
+        _hash_types.all_hash_types.cache_clear()

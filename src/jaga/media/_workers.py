@@ -5,10 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
-import select
 import subprocess
 import sys
-import time
+import threading
 from types import TracebackType
 
 import msgspec
@@ -31,6 +30,8 @@ class _Died(Exception):
 
 class _Process:
     def __init__(self, memory_bytes: int) -> None:
+        # Its time ran out and it was killed.
+        self.late = False
         errors = None if os.environ.get("JAGA_DEBUG") else subprocess.DEVNULL
         self._process = subprocess.Popen(  # noqa: S603 - our own module, by this interpreter
             [sys.executable, "-X", "utf8", "-m", "jaga.media._worker", str(memory_bytes)],
@@ -45,19 +46,24 @@ class _Process:
     def ask(self, request: Request, limit_s: float) -> Answer:
         """Raises: _Died, when there will be no answer; TimeoutError."""
         raw = msgspec.msgpack.encode(request)
-        deadline = time.monotonic() + limit_s
+        # Killing it is what ends a read that waits, on every system alike.
+        timer = threading.Timer(limit_s, self._give_up)
+        timer.start()
         try:
             assert self._process.stdin is not None
             self._process.stdin.write(LENGTH.pack(len(raw)) + raw)
-        except OSError as error:
+            (length,) = LENGTH.unpack(self._read(LENGTH.size))
+            if length > _LARGEST_ANSWER:
+                raise _Died
+            return msgspec.msgpack.decode(self._read(length), type=Answer)
+        except (OSError, msgspec.DecodeError, _Died) as error:
+            if self.late:
+                raise TimeoutError from error
             raise _Died from error
-        (length,) = LENGTH.unpack(self._read(LENGTH.size, deadline))
-        if length > _LARGEST_ANSWER:
-            raise _Died
-        try:
-            return msgspec.msgpack.decode(self._read(length, deadline), type=Answer)
-        except msgspec.DecodeError as error:
-            raise _Died from error
+        finally:
+            timer.cancel()
+            # From here on `late` is the last word: the next file must not be blamed for this one.
+            timer.join()
 
     def close(self) -> None:
         self._process.kill()
@@ -67,15 +73,16 @@ class _Process:
                 with contextlib.suppress(OSError):
                     pipe.close()
 
-    def _read(self, size: int, deadline: float) -> bytes:
+    def _give_up(self) -> None:
+        self.late = True
+        self._process.kill()
+
+    def _read(self, size: int) -> bytes:
         pipe = self._process.stdout
         assert pipe is not None
         parts = b""
         while len(parts) < size:
-            ready, _, _ = select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))
-            if not ready:
-                raise TimeoutError
-            part = os.read(pipe.fileno(), size - len(parts))
+            part = pipe.read(size - len(parts))
             if not part:
                 raise _Died
             parts += part
@@ -112,7 +119,11 @@ class Workers:
         try:
             if process is None:
                 process = _Process(self._memory_bytes)
-            return process.ask(request, self._time_limit_s)
+            answer = process.ask(request, self._time_limit_s)
+            if process.late:
+                _close(process)
+                process = None
+            return answer
         except _Died:
             _close(process)
             process = None

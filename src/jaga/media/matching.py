@@ -12,10 +12,10 @@ import msgspec
 import numpy as np
 
 from jaga.errors import StoreError
-from jaga.media._hash_types import hash_type
+from jaga.media._hash_types import all_hash_types, hash_type
 from jaga.media._workers import Workers
 from jaga.media.banks import BankStore, Known, Meaning
-from jaga.media.hashing import Hashed, Value, hash_files
+from jaga.media.hashing import DEFAULT_KINDS, Hashed, Value, hash_files
 
 if TYPE_CHECKING:
     from jaga.media.pdq_index import PdqIndex
@@ -24,7 +24,6 @@ __all__ = ["LEAST_QUALITY", "Match", "Matched", "Matcher"]
 
 # Meta's advice: below it there is too little in the picture, and all such pictures look alike.
 LEAST_QUALITY = 50
-_EXACT = ("md5", "sha1", "sha256", "blake3")
 _INDEX = re.compile(r"pdq-(\d+)\.index")
 
 
@@ -80,16 +79,18 @@ class Matcher:
         self, paths: Iterable[Path], *, variants: bool = False, workers: Workers | None = None
     ) -> Iterator[Matched]:
         """Hash files and match them, in the order given. `variants` also finds turned and mirrored pictures."""
-        kinds = (*_EXACT, "pdq")
+        held = [kind for kind in self._store.kinds() if kind in all_hash_types()]
+        kinds = (*DEFAULT_KINDS, *held)
         for file in hash_files(paths, kinds, variants=variants, workers=workers):
             yield Matched(file=file, matches=self.match(file))
 
     def match(self, file: Hashed) -> tuple[Match, ...]:
         """What one hashed file is, or is near to; each item once, by its nearest hash."""
-        found = [
-            _match(known, 0, 0, None, None) for known in self._store.exact(list(file.digests.items()), self._names)
-        ]
-        found += self._near([(look.frame, value) for look in file.looks for value in look.values])
+        seen = [(look.frame, value) for look in file.looks for value in look.values]
+        # Kinds of others have no index of near ones: they are compared as bytes are.
+        wanted = [*file.digests.items(), *((value.kind, value.value) for _, value in seen if value.kind != "pdq")]
+        found = [_match(known, 0, 0, None, None) for known in self._store.exact(wanted, self._names)]
+        found += self._near([(frame, value) for frame, value in seen if value.kind == "pdq"])
         best: dict[int, Match] = {}
         for match in sorted(found, key=lambda match: (match.distance_bits, match.frame is not None, match.frame or 0)):
             best.setdefault(match.item, match)
@@ -99,9 +100,7 @@ class Matcher:
 
     def _near(self, values: Sequence[tuple[int, Value]]) -> list[Match]:
         asked = [
-            (frame, value)
-            for frame, value in values
-            if value.kind == "pdq" and value.quality is not None and value.quality >= LEAST_QUALITY
+            (frame, value) for frame, value in values if value.quality is not None and value.quality >= LEAST_QUALITY
         ]
         if not asked or self._index is None or not len(self._index):
             return []
