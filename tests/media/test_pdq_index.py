@@ -79,6 +79,25 @@ def test_every_planted_distance_is_found_and_nothing_else(limit: int, lean: bool
     assert found(index, queries, limit) == brute_force(hashes, ids, queries, limit)
 
 
+def chunks_of_bits() -> npt.NDArray[np.int64]:
+    """Which of the 256 bits of a hash, most significant of each byte first, each of the 16 chunks is made of."""
+    single = np.packbits(np.eye(256, dtype=np.uint8), axis=1)
+    chunk_words = pdq_index._words(single).view("<u2")
+    assert np.bitwise_count(chunk_words).sum(axis=1).tolist() == [1] * 256
+    home = chunk_words.argmax(axis=1)
+    chunks = np.array([np.flatnonzero(home == chunk) for chunk in range(16)])
+    assert chunks.shape == (16, 16)
+    return chunks
+
+
+def test_bits_of_a_row_of_waves_lie_in_different_chunks() -> None:
+    """At most four of any row: what keeps the buckets of photographs even."""
+    assert len({bit for chunk in chunks_of_bits() for bit in chunk.tolist()}) == 256
+    for chunk in chunks_of_bits():
+        rows = np.bincount(chunk // 16, minlength=16)
+        assert rows.max() <= 4
+
+
 # Bits turned where the pigeonhole is tightest: two in each chunk but one, which is off by one only.
 @pytest.mark.parametrize("lean", [False, True], ids=["fast", "lean"])
 @pytest.mark.parametrize("near_chunk", range(16))
@@ -86,9 +105,10 @@ def test_the_hardest_31_bits_are_found_through_each_chunk(near_chunk: int, lean:
     hashes = random_hashes(2, 9000)
     bits = np.unpackbits(hashes[:50], axis=1)
     random = np.random.default_rng(near_chunk)
+    chunks = chunks_of_bits()
     for row in bits:
         for chunk in range(16):
-            row[16 * chunk + random.choice(16, 1 if chunk == near_chunk else 2, replace=False)] ^= 1
+            row[random.choice(chunks[chunk], 1 if chunk == near_chunk else 2, replace=False)] ^= 1
     queries = np.packbits(bits, axis=1)
     index = PdqIndex.from_hashes(hashes, np.arange(9000), lean=lean)
     assert all((31, row) in got for row, got in enumerate(found(index, queries)))
@@ -303,7 +323,7 @@ def test_noise_in_slots_cannot_lead_out_of_the_arrays(tmp_path: Path) -> None:
     part = PdqIndex.from_hashes(random_hashes(16, 9000), np.arange(9000))._parts[0]
     group = {name: getattr(part, name).copy() for name in pdq_index._ARRAYS}
     group["slots"][:] = np.random.default_rng(16).integers(0, 256, group["slots"].shape, dtype=np.uint8)
-    _snapshot.write(tmp_path / "hostile", "pdq-index", {"lean": False}, [group])
+    _snapshot.write(tmp_path / "hostile", pdq_index._KIND, {"lean": False}, [group])
     index = PdqIndex.open(tmp_path / "hostile", verify=True)
     hashes = random_hashes(16, 200)
     got = found(index, hashes)
@@ -320,7 +340,7 @@ def test_tables_that_lead_elsewhere_are_noticed_at_once(name: str, place: tuple[
     part = PdqIndex.from_hashes(hashes, np.arange(9001))._parts[0]
     group = {each: getattr(part, each).copy() for each in pdq_index._ARRAYS}
     group[name][place] = 2**31
-    _snapshot.write(tmp_path / "hostile", "pdq-index", {"lean": False}, [group])
+    _snapshot.write(tmp_path / "hostile", pdq_index._KIND, {"lean": False}, [group])
     with pytest.raises(StoreError, match="tables of the index are damaged"):
         PdqIndex.open(tmp_path / "hostile")
 
@@ -337,7 +357,7 @@ def test_tables_that_lead_elsewhere_are_noticed_at_once(name: str, place: tuple[
 def test_arrays_that_do_not_fit_are_refused(name: str, shape: tuple[int, ...], kind: type, tmp_path: Path) -> None:
     part = PdqIndex.from_hashes(random_hashes(16, 9000), np.arange(9000))._parts[0]
     group = {each: getattr(part, each) for each in pdq_index._ARRAYS} | {name: np.zeros(shape, kind)}
-    _snapshot.write(tmp_path / "odd", "pdq-index", {}, [group])
+    _snapshot.write(tmp_path / "odd", pdq_index._KIND, {}, [group])
     with pytest.raises(StoreError, match="do not fit"):
         PdqIndex.open(tmp_path / "odd")
 

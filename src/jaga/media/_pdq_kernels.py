@@ -1,6 +1,6 @@
 """The compiled inner loops of the PDQ index; docs/decisions/0005-pdq-index.md says why they are as they are.
 
-A hash is four little-endian 64-bit words, and also sixteen 16-bit chunks. Every function here trusts its arguments
+A hash is four 64-bit words, its bits spread (see `spread`), and also sixteen 16-bit chunks. Every function here trusts its arguments
 (PdqIndex checks them) with one exception: slots may come from a damaged snapshot, so each is compared with the number
 of hashes before it is followed.
 """
@@ -15,7 +15,7 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-__all__ = ["CHUNKS", "LANES", "VALUES", "build_chunk", "mark", "scan", "search"]
+__all__ = ["CHUNKS", "LANES", "VALUES", "build_chunk", "mark", "scan", "search", "spread"]
 
 CHUNKS = 16
 VALUES = 1 << 16
@@ -100,6 +100,26 @@ def _prefetch(typing: Any, array: Any, index: Any) -> Any:
 @_compiled
 def _slot(table: Any, place: int) -> Any:
     return np.int64(table[3 * place]) | (np.int64(table[3 * place + 1]) << 8) | (np.int64(table[3 * place + 2]) << 16)
+
+
+@_compiled
+def spread(words: Any) -> Any:
+    """The same hashes, uint64[n, 4], with their bits in another order, which is the same for all: distances stay.
+
+    Neighbouring waves of a photograph are alike, and sixteen of one row make crowded buckets. Here each chunk takes
+    every fourth bit of four rows that lie in four words, each from another place.
+    """
+    out = np.empty_like(words)
+    every_fourth = np.uint64(0x1111111111111111)
+    for row in range(words.shape[0]):
+        for word in range(4):
+            mixed = words[row, word] & every_fourth
+            for turn in range(1, 4):
+                other = words[row, (word + turn) % 4]
+                turned = (other << np.uint64(4 * turn)) | (other >> np.uint64(64 - 4 * turn))
+                mixed |= turned & (every_fourth << np.uint64(turn))
+            out[row, word] = mixed
+    return out
 
 
 @_compiled
