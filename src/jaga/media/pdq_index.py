@@ -45,6 +45,7 @@ _LARGEST = 1 << 24
 _GROWTH = 4
 # Queries that are worth a second thread: below, handing over costs more than it gains.
 _SHARED = 64
+_CORES = os.cpu_count() or 1
 _CHUNK_LIMIT = 2 * kernels.CHUNKS - 1
 _EMPTY_TABLES = (
     np.zeros((0, kernels.VALUES + 1), np.uint32),
@@ -137,7 +138,7 @@ class PdqIndex:
         words = _words(queries)
         count = len(words)
         found: list[Rows] = []
-        workers = max(1, (os.cpu_count() or 1) if threads is None else threads)
+        workers = _CORES if threads is None else max(1, threads)
         for part in self._parts:
             for rows in _search(part, words, int(max_distance), workers):
                 if len(rows):
@@ -147,6 +148,9 @@ class PdqIndex:
         rows = found[0] if len(found) == 1 else np.concatenate(found)
         if len(rows) > 1:
             rows = rows[np.lexsort((rows[:, 1], rows[:, 2], rows[:, 0]))]
+        if count == 1:
+            # The commonest call, in which counting would take as long as half of the search.
+            return np.array([0, len(rows)]), rows[:, 1].copy(), rows[:, 2].astype(np.uint8)
         offsets = np.zeros(count + 1, np.int64)
         np.cumsum(np.bincount(rows[:, 0], minlength=count), out=offsets[1:])
         return offsets, rows[:, 1].copy(), rows[:, 2].astype(np.uint8)
@@ -278,7 +282,7 @@ def _array(part: _Part, name: str) -> npt.NDArray[Any]:
 
 @cache
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(os.cpu_count() or 1, "jaga-pdq")
+    return ThreadPoolExecutor(_CORES, "jaga-pdq")
 
 
 def _plain(words: Words, ids: Ids) -> _Part:
@@ -307,14 +311,13 @@ def _distinct(words: Words, ids: Ids) -> tuple[Words, npt.NDArray[np.int64], Ids
 def _search(part: _Part, queries: Words, limit: int, workers: int) -> Iterator[Rows]:
     """Rows (query, slot, distance), in no order."""
     count = len(queries)
-    everyone = np.arange(count, dtype=np.int64)
     if limit > _CHUNK_LIMIT or not part.offsets.size:
-        yield from _scan(part, queries, everyone, limit, workers)
+        yield from _scan(part, queries, np.arange(count), limit, workers)
         return
     # Comparing with all costs 1 ns a hash; a candidate costs less than half of that beside its words, or some 5 ns to fetch.
     most = max(4096, len(part.words) // 4 if part.blocks.shape[1] == 0 else 2 * len(part.words))
 
-    def through_tables(first: int, last: int) -> tuple[list[Rows], npt.NDArray[np.int64]]:
+    def through_tables(first: int, last: int) -> tuple[list[Rows], npt.NDArray[np.int64] | None]:
         wide = np.empty(last - first, np.int64)
         all_wide: list[npt.NDArray[np.int64]] = []
         kept: list[Rows] = []
@@ -328,11 +331,11 @@ def _search(part: _Part, queries: Words, limit: int, workers: int) -> Iterator[R
             if widened:
                 all_wide.append(wide[:widened].copy())
             capacity *= 4
-        return kept, np.concatenate(all_wide) if all_wide else wide[:0]
+        return kept, np.concatenate(all_wide) if all_wide else None
 
     for kept, wide in _shared(through_tables, count, workers if count >= _SHARED else 1):
         yield from kept
-        if len(wide):
+        if wide is not None:
             yield from _scan(part, queries, wide, limit, workers)
 
 
