@@ -481,19 +481,26 @@ def _begun(connection: sa.Connection) -> None:
 
 
 def _add_batch(connection: sa.Connection, bank: int, items: Sequence[Item], result: Imported) -> None:
-    wanted = [pair for item in items for pair in item.hashes]
+    wanted: dict[str, list[bytes]] = {}
+    for item in items:
+        for kind, value in item.hashes:
+            wanted.setdefault(kind, []).append(value)
     have: dict[tuple[str, bytes], str | None] = {}
-    for part in _parts(wanted):
-        query = (
-            sa.select(_hashes.c.kind, _hashes.c.value, _items.c.category)
-            .join(_items, _hashes.c.item == _items.c.id)
-            .where(_hashes.c.bank == bank, sa.tuple_(_hashes.c.kind, _hashes.c.value).in_(part))
-        )
-        have.update({(row.kind, row.value): row.category for row in connection.execute(query)})
+    for kind, values in wanted.items():
+        for part in _parts(values):
+            # By kind and values, in words of SQLite's own: pairs of both it would look for by reading every row.
+            marks = ",".join("?" * len(part))
+            query = (
+                "SELECT hashes.value, items.category FROM hashes JOIN items ON hashes.item = items.id "  # noqa: S608
+                f"WHERE hashes.kind = ? AND hashes.bank = ? AND hashes.value IN ({marks})"
+            )
+            for value, category in connection.exec_driver_sql(query, (kind, bank, *part)):
+                have[kind, value] = category
     now = _now()
     number = connection.scalar(sa.select(sa.func.coalesce(sa.func.max(_items.c.id), 0)))
     assert number is not None
-    new_items, new_hashes = [], []
+    new_items: list[dict[str, Any]] = []
+    new_hashes: list[tuple[int, int, str, bytes]] = []
     for item in items:
         fresh = [pair for pair in dict.fromkeys(item.hashes) if pair not in have]
         known = [have[pair] for pair in item.hashes if pair in have]
@@ -520,11 +527,12 @@ def _add_batch(connection: sa.Connection, bank: int, items: Sequence[Item], resu
             }
         )
         for kind, value in fresh:
-            new_hashes.append({"item": number, "bank": bank, "kind": kind, "value": value})
+            new_hashes.append((number, bank, kind, value))
             have[kind, value] = item.category
     if new_items:
         connection.execute(sa.insert(_items), new_items)
-        connection.execute(sa.insert(_hashes), new_hashes)
+        statement = "INSERT INTO hashes (item, bank, kind, value) VALUES (?, ?, ?, ?)"
+        connection.exec_driver_sql(statement, new_hashes)
     result.items += len(new_items)
     result.hashes += len(new_hashes)
 
