@@ -152,18 +152,25 @@ def compare(size: int, kind: str, rounds: int) -> None:
     texts = [query.tobytes().hex() for query in queries]
     few = texts[:200]
     entries = [(one.tobytes().hex(), row) for row, one in enumerate(hashes)]
-    begin = time.perf_counter()
-    theirs = PDQIndex(entries)
-    their_build = time.perf_counter() - begin
+    made: list[Any] = []
+    their_build = rate(lambda: made.append(PDQIndex(entries)), 1)
+    theirs = made.pop()
     flat = faiss.IndexBinaryFlat(256)
     flat.add(hashes)
     PdqIndex.from_hashes(hashes[:10_000], np.arange(10_000)).search(queries[:1])  # compiles, or loads what was
     built: dict[str, PdqIndex] = {}
-    builds: dict[str, float] = {}
-    for name, lean in (("fast", False), ("lean", True)):
-        begin = time.perf_counter()
-        built[name] = PdqIndex.from_hashes(hashes, np.arange(size), lean=lean)
-        builds[name] = time.perf_counter() - begin
+    builds: dict[str, list[Pace]] = {"fast": [], "lean": []}
+    for name in builds:
+        for _ in range(rounds):
+            built.pop(name, None)
+            builds[name].append(
+                rate(
+                    lambda name=name: built.update(
+                        {name: PdqIndex.from_hashes(hashes, np.arange(size), lean=name == "lean")}
+                    ),
+                    1,
+                )  # type: ignore[misc]
+            )
 
     # Both are given text, as HMA's callers give it.
     def single(one: PdqIndex) -> None:
@@ -203,10 +210,10 @@ def compare(size: int, kind: str, rounds: int) -> None:
     print(
         "recall:", *(f"{name} {value:g}" for name, value in recalls.items()), f"; exactly what faiss flat finds: {same}"
     )
-    print(
-        f"build: threatexchange {their_build:.1f} s",
-        *(f"{name} {took:.2f} s ({their_build / took:.0f}x)" for name, took in builds.items()),
-    )
+    print(f"build: threatexchange {1 / their_build.clock:.1f} s")
+    for name, paces in builds.items():
+        took = 1 / statistics.median(pace.clock for pace in paces)
+        print(f"  {name:24} {took:>10.2f} s   {times(paces, [their_build] * len(paces))}")
     print("bytes a hash:", *(f"{name} {one.nbytes / size:.0f}" for name, one in built.items()))
     for name, values in figures.items():
         peer = figures[f"threatexchange {name.rsplit(' ', 1)[-1]}"]

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -213,6 +214,15 @@ def test_an_error_in_the_middle_adds_nothing(store: BankStore) -> None:
         store.add("seen", broken())
     assert store.bank("seen").items == 0
     assert [event.what for event in store.history()] == ["bank created"]
+
+
+def test_looking_up_does_not_read_every_hash(store: BankStore) -> None:
+    """A hundred look-ups in twenty thousand hashes; reading them all each time takes seconds."""
+    store.add("seen", (Item(hashes=(md5(number), pdq(number))) for number in range(10_000)))
+    begin = time.perf_counter()
+    for number in range(100):
+        assert store.exact([("md5", md5(number)[1]), ("sha1", bytes(20))])[0].item == number + 1
+    assert time.perf_counter() - begin < 1.5
 
 
 _ADDER = """
