@@ -59,6 +59,7 @@ def test_a_bank_is_as_it_was_made(store: BankStore) -> None:
         (Bank(name="a", meaning="evil"), "good or bad"),  # type: ignore[arg-type]
         (Bank(name="a", severity=11), "0 to 10"),
         (Bank(name="a", threshold_bits=91), "0 to 90"),
+        (Bank(name="a", share=1.5), "0 to 1"),
         (Bank(name="a", expires_at=datetime(2030, 1, 1)), "zone"),
     ],
 )
@@ -85,6 +86,8 @@ def test_items_come_back_as_they_were_added(store: BankStore) -> None:
     result = store.add("seen", items, source="list.json")
     assert (result.items, result.hashes, result.duplicates, result.problems) == (2, 3, 0, [])
     assert list(store.items("seen")) == items
+    assert store.item(1) == ("seen", items[0], True)
+    assert store.item(3) is None
     assert store.history("seen")[-1].detail == {
         "items": 2, "hashes": 3, "duplicates": 0, "problems": 0, "source": "list.json",
     }  # fmt: skip
@@ -132,6 +135,7 @@ def test_what_is_disabled_or_over_takes_no_part(store: BankStore) -> None:
     assert numbers() == [1, 3]
     store.enable(1, False, reason="a mistake")
     assert numbers() == [3]
+    assert [one.item for one in store.exact(everything, idle=True)] == [1, 2, 3]
     assert list(store.by_id([1, 2, 3])) == [3]
     store.enable(1, True)
     store.change("seen", enabled=False)

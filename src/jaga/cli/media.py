@@ -119,6 +119,30 @@ def match(
     raise typer.Exit(Exit.URGENT if bad else told.code())
 
 
+@media.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Only this machine's own addresses: there are no keys yet.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535)] = 5100,
+    store: Store = None,
+) -> None:
+    """Answer over HTTP as Meta's Hasher-Matcher-Actioner does (docs/media.md)."""
+    import ipaddress
+
+    _needed("fastapi", "uvicorn", "python_multipart")
+    try:
+        own = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        own = False
+    if not own:
+        _wrong(f"--host {host}: this server has no keys yet, so it answers this machine only; choose 127.0.0.1")
+    import uvicorn
+
+    from jaga.media.banks import default_store
+    from jaga.media.server import create_app
+
+    uvicorn.run(create_app(store or default_store()), host=host, port=port, log_level="warning", access_log=False)
+
+
 @bank.command("create")
 def create(
     name: Name,
@@ -218,7 +242,7 @@ def add(
         from jaga.media.banks import Item, parsed
         from jaga.media.hashing import hash_files, walk
 
-        kept.bank(name)
+        kept.bank(name, counted=False)
         about: dict[str, Any] = {"category": category, "severity": severity, "note": note}
         items = []
         for text in hashes or ():
@@ -335,13 +359,13 @@ class _Told:
         return Exit.PARTLY_READ if self._partly else Exit.OK
 
 
-def _needed() -> None:
+def _needed(*more: str) -> None:
     """Raises: DataNeeded, if the packages of the extra `media` are not there."""
     import importlib.util
 
     from jaga.errors import DataNeeded
 
-    for package in ("numba", "pdqhash", "PIL", "simplejpeg", "sqlalchemy"):
+    for package in ("numba", "pdqhash", "PIL", "simplejpeg", "sqlalchemy", *more):
         if importlib.util.find_spec(package) is None:
             raise DataNeeded(f"jaga media needs the package {package}", remedy="pip install 'jaga[media]'")
 

@@ -15,7 +15,7 @@ from PIL import Image, UnidentifiedImageError
 
 from jaga.errors import HostileInput, NotThisFormat, UnreadableInput
 
-__all__ = ["Frame", "frames"]
+__all__ = ["Frame", "contents", "frames"]
 
 try:
     import pillow_heif
@@ -43,16 +43,20 @@ class Frame(NamedTuple):
     pixels: npt.NDArray[np.uint8]
 
 
-def frames(path: Path) -> Iterator[Frame]:
+def contents(path: Path) -> bytes:
+    """A picture file's bytes. Raises: HostileInput, if there are too many; OSError."""
+    size = path.stat().st_size
+    if size > LARGEST_FILE:
+        raise HostileInput(f"{size:,} bytes; a picture may have {LARGEST_FILE:,}")
+    return path.read_bytes()
+
+
+def frames(raw: bytes) -> Iterator[Frame]:
     """Every frame of a picture file, in order; transparency is dropped, and turning by EXIF is not done, as in `tx`.
 
     Raises: NotThisFormat, if it is no picture Jaga reads; HostileInput, at a limit; UnreadableInput, if it is damaged
     (frames before the damage have come already); OSError.
     """
-    size = path.stat().st_size
-    if size > LARGEST_FILE:
-        raise HostileInput(f"{size:,} bytes; a picture may have {LARGEST_FILE:,}")
-    raw = path.read_bytes()
     # A phone's JPEG may hold a second picture, which only Pillow finds.
     if raw[:3] == b"\xff\xd8\xff" and b"MPF\0" not in raw[:65536]:
         frame = _jpeg(raw)

@@ -20,13 +20,14 @@ LENGTH = struct.Struct("<I")
 
 
 class Request(msgspec.Struct):
-    """Hash the pictures in a file."""
+    """Hash the pictures in a file, or in bytes that were never one."""
 
-    path: str
+    path: str | None
     # Names of picture hashes.
     kinds: tuple[str, ...]
     # Also turned and mirrored, where the kind can.
     variants: bool = False
+    raw: bytes = b""
 
 
 class Value(msgspec.Struct, frozen=True):
@@ -58,14 +59,15 @@ class Answer(msgspec.Struct):
 
 def answer(request: Request) -> Answer:
     """Look at one file. Never raises: whatever a decoder does to itself is the file's problem."""
-    from jaga.media._decode import frames
+    from jaga.media._decode import contents, frames
     from jaga.media._hash_types import PictureHash, hash_type
     from jaga.media.pdq import pdq_variants
 
     kinds = [kind for kind in map(hash_type, request.kinds) if isinstance(kind, PictureHash)]
     result = Answer(None, [])
     try:
-        for frame in frames(Path(request.path)):
+        raw = request.raw if request.path is None else contents(Path(request.path))
+        for frame in frames(raw):
             result.format = frame.format
             values = []
             for kind in kinds:

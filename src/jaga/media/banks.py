@@ -45,6 +45,7 @@ _banks = sa.Table(
     sa.Column("jurisdiction", sa.Text),
     sa.Column("source", sa.Text),
     sa.Column("threshold_bits", sa.Integer),
+    sa.Column("share", sa.Float, nullable=False),
     sa.Column("enabled", sa.Boolean, nullable=False),
     sa.Column("expires_at", sa.Text),
     sa.Column("created_at", sa.Text, nullable=False),
@@ -112,6 +113,8 @@ class Bank(msgspec.Struct, frozen=True, kw_only=True):
     source: str | None = None
     # For near hashes, in place of what their kind says.
     threshold_bits: int | None = None
+    # Of the look-ups that a server answers, how many ask this bank: 0 to 1, for trying a new list on a few.
+    share: float = 1.0
     enabled: bool = True
     expires_at: datetime | None = None
     created_at: datetime | None = None
@@ -157,6 +160,8 @@ class Imported(msgspec.Struct, kw_only=True):
     hashes: int = 0
     # Items all of whose hashes the bank had.
     duplicates: int = 0
+    # Number of the first item that was added.
+    first_item: int | None = None
     problems: list[Problem] = msgspec.field(default_factory=list)
     # Problems beyond those kept in the list.
     more_problems: int = 0
@@ -231,7 +236,7 @@ class BankStore:
         unknown = set(settings) - set(_SETTINGS)
         if unknown:
             raise UsageError(f"a bank has no {', '.join(sorted(unknown))}")
-        before = self.bank(name)
+        before = self.bank(name, counted=False)
         after = msgspec.structs.replace(before, **settings)
         _checked(after)
         changed = {
@@ -246,21 +251,26 @@ class BankStore:
                 _tell(connection, "bank changed", name, changed)
         return self.bank(name)
 
-    def banks(self) -> list[Bank]:
-        """Every bank, by name, with how many items and hashes it has."""
-        items = sa.select(sa.func.count()).where(_items.c.bank == _banks.c.id).scalar_subquery()
-        hashes = sa.select(sa.func.count()).where(_hashes.c.bank == _banks.c.id).scalar_subquery()
-        query = sa.select(_banks, items.label("items"), hashes.label("hashes")).order_by(_banks.c.name)
+    def banks(self, *, counted: bool = True) -> list[Bank]:
+        """Every bank, by name; counting what they hold takes reading all of it, and without it both counts are 0."""
+        return self._banks(sa.true(), counted)
+
+    def bank(self, name: str, *, counted: bool = True) -> Bank:
+        """One bank. Raises: UsageError, if there is none of this name."""
+        for one in self._banks(_banks.c.name == name, counted):
+            return one
+        have = ", ".join(bank.name for bank in self.banks(counted=False)) or "there are none yet"
+        raise UsageError(f"no bank is named {name!r}", remedy=f"banks: {have}")
+
+    def _banks(self, condition: sa.ColumnElement[bool], counted: bool) -> list[Bank]:
+        items: Any = sa.literal(0)
+        hashes: Any = sa.literal(0)
+        if counted:
+            items = sa.select(sa.func.count()).where(_items.c.bank == _banks.c.id).scalar_subquery()
+            hashes = sa.select(sa.func.count()).where(_hashes.c.bank == _banks.c.id).scalar_subquery()
+        query = sa.select(_banks, items.label("items"), hashes.label("hashes")).where(condition).order_by(_banks.c.name)
         with self._reading() as connection:
             return [_bank(row) for row in connection.execute(query).mappings()]
-
-    def bank(self, name: str) -> Bank:
-        """One bank. Raises: UsageError, if there is none of this name."""
-        for one in self.banks():
-            if one.name == name:
-                return one
-        have = ", ".join(bank.name for bank in self.banks()) or "there are none yet"
-        raise UsageError(f"no bank is named {name!r}", remedy=f"banks: {have}")
 
     def add(self, name: str, entries: Iterable[Item | Problem], *, source: str | None = None) -> Imported:
         """Add items to a bank, all in one transaction: a process that dies in the middle has added nothing.
@@ -301,9 +311,20 @@ class BankStore:
             detail = {"item": item} | ({"reason": reason} if reason else {})
             _tell(connection, "item enabled" if enabled else "item disabled", name, detail)
 
+    def item(self, number: int) -> tuple[str, Item, bool] | None:
+        """(its bank, the item, whether it is enabled); None if there is no such item."""
+        query = sa.select(_items, _banks.c.name.label("bank_name")).join(_banks, _items.c.bank == _banks.c.id)
+        with self._reading() as connection:
+            row = connection.execute(query.where(_items.c.id == number)).mappings().first()
+            if row is None:
+                return None
+            every = sa.select(_hashes).where(_hashes.c.item == number).order_by(_hashes.c.id)
+            pairs = tuple((one["kind"], one["value"]) for one in connection.execute(every).mappings())
+        return row["bank_name"], _item(row, pairs), row["enabled"]
+
     def items(self, name: str) -> Iterator[Item]:
         """Everything in a bank, in the order in which it was added, a part at a time. Raises: UsageError."""
-        self.bank(name)
+        self.bank(name, counted=False)
         last = 0
         query = (
             sa.select(_items)
@@ -323,15 +344,7 @@ class BankStore:
                 for one in connection.execute(every).mappings():
                     found.setdefault(one["item"], []).append((one["kind"], one["value"]))
             for row in rows:
-                yield Item(
-                    hashes=tuple(found.get(row["id"], ())),
-                    name=row["name"],
-                    category=row["category"],
-                    severity=row["severity"],
-                    note=row["note"],
-                    source=row["source"],
-                    expires_at=_time(row["expires_at"]),
-                )
+                yield _item(row, tuple(found.get(row["id"], ())))
             last = numbers[-1]
 
     def history(self, name: str | None = None) -> list[Event]:
@@ -361,6 +374,11 @@ class BankStore:
                 kinds.append(kind)
         return kinds
 
+    def count(self, kind: str) -> int:
+        """How many hashes of a kind there are, in any bank."""
+        with self._reading() as connection:
+            return connection.scalar(sa.select(sa.func.count()).where(_hashes.c.kind == kind)) or 0
+
     def newest(self, kind: str) -> int:
         """The highest hash id of a kind; 0 if there is none."""
         with self._reading() as connection:
@@ -382,8 +400,10 @@ class BankStore:
             yield rows
             after = rows[-1][0]
 
-    def exact(self, wanted: Sequence[tuple[str, bytes]], banks: Sequence[str] | None = None) -> list[Known]:
-        """What takes part now and has one of these hashes (kind, value). `banks` None is every bank."""
+    def exact(
+        self, wanted: Sequence[tuple[str, bytes]], banks: Sequence[str] | None = None, *, idle: bool = False
+    ) -> list[Known]:
+        """What takes part now and has one of these hashes (kind, value). `banks` None is every bank; `idle` as in by_id."""
         by_kind: dict[str, list[bytes]] = {}
         for kind, value in dict.fromkeys(wanted):
             by_kind.setdefault(kind, []).append(value)
@@ -396,17 +416,19 @@ class BankStore:
                     marks = ",".join("?" * len(part))
                     query = f"SELECT id FROM hashes WHERE kind = ? AND value IN ({marks})"  # noqa: S608
                     numbers += connection.exec_driver_sql(query, (kind, *part)).scalars()
-        return list(self.by_id(numbers, banks).values())
+        return list(self.by_id(numbers, banks, idle=idle).values())
 
-    def by_id(self, hash_ids: Iterable[int], banks: Sequence[str] | None = None) -> dict[int, Known]:
-        """Which of these hashes take part now."""
+    def by_id(
+        self, hash_ids: Iterable[int], banks: Sequence[str] | None = None, *, idle: bool = False
+    ) -> dict[int, Known]:
+        """Which of these hashes take part now; with `idle`, what is disabled or over too."""
         found = {}
         for part in _parts(sorted(set(hash_ids))):
-            for one in self._known(_hashes.c.id.in_(part), banks):
+            for one in self._known(_hashes.c.id.in_(part), banks, idle):
                 found[one.hash_id] = one
         return found
 
-    def _known(self, condition: sa.ColumnElement[bool], banks: Sequence[str] | None) -> Iterator[Known]:
+    def _known(self, condition: sa.ColumnElement[bool], banks: Sequence[str] | None, idle: bool) -> Iterator[Known]:
         now = _now()
         query = (
             sa.select(
@@ -424,11 +446,15 @@ class BankStore:
             )
             .join(_items, _hashes.c.item == _items.c.id)
             .join(_banks, _hashes.c.bank == _banks.c.id)
-            .where(condition, _items.c.enabled, _banks.c.enabled)
-            .where(sa.or_(_items.c.expires_at.is_(None), _items.c.expires_at > now))
-            .where(sa.or_(_banks.c.expires_at.is_(None), _banks.c.expires_at > now))
+            .where(condition)
             .order_by(_hashes.c.id)
         )
+        if not idle:
+            query = (
+                query.where(_items.c.enabled, _banks.c.enabled)
+                .where(sa.or_(_items.c.expires_at.is_(None), _items.c.expires_at > now))
+                .where(sa.or_(_banks.c.expires_at.is_(None), _banks.c.expires_at > now))
+            )
         if banks is not None:
             query = query.where(_banks.c.name.in_(banks))
         with self._reading() as connection:
@@ -469,7 +495,17 @@ class BankStore:
             raise StoreError(f"the banks cannot be used: {error.orig}", where=str(self._path)) from error
 
 
-_SETTINGS = ("meaning", "category", "severity", "jurisdiction", "source", "threshold_bits", "enabled", "expires_at")
+_SETTINGS = (
+    "meaning",
+    "category",
+    "severity",
+    "jurisdiction",
+    "source",
+    "threshold_bits",
+    "share",
+    "enabled",
+    "expires_at",
+)
 
 
 def _connected(connection: Any, _: Any) -> None:
@@ -519,6 +555,8 @@ def _add_batch(connection: sa.Connection, bank: int, items: Sequence[Item], resu
             result.duplicates += 1
             continue
         number += 1
+        if result.first_item is None:
+            result.first_item = number
         new_items.append(
             {
                 "id": number,
@@ -572,6 +610,8 @@ def _checked(bank: Bank) -> None:
         raise UsageError(f"severity {bank.severity}: 0 to 10")
     if bank.threshold_bits is not None and not 0 <= bank.threshold_bits <= _WIDEST_BITS:
         raise UsageError(f"a threshold of {bank.threshold_bits} bits: 0 to {_WIDEST_BITS}")
+    if not 0 <= bank.share <= 1:
+        raise UsageError(f"a share of {bank.share}: 0 to 1")
     if bank.expires_at is not None and bank.expires_at.tzinfo is None:
         raise UsageError("a time of expiry needs a zone")
 
@@ -585,6 +625,11 @@ def parsed(kind: str, text: str) -> tuple[str, bytes]:
 def _bank(row: Any) -> Bank:
     values = {name: row[name] for name in ("name", *_SETTINGS, "items", "hashes")}
     return Bank(**values | {"expires_at": _time(row["expires_at"]), "created_at": _time(row["created_at"])})
+
+
+def _item(row: Any, hashes: tuple[tuple[str, bytes], ...]) -> Item:
+    texts = {name: row[name] for name in ("name", "category", "severity", "note", "source")}
+    return Item(hashes=hashes, expires_at=_time(row["expires_at"]), **texts)
 
 
 def _now() -> str:

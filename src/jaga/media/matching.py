@@ -20,7 +20,7 @@ from jaga.media.hashing import DEFAULT_KINDS, Hashed, Value, hash_files
 if TYPE_CHECKING:
     from jaga.media.pdq_index import PdqIndex
 
-__all__ = ["LEAST_QUALITY", "Match", "Matched", "Matcher"]
+__all__ = ["LEAST_QUALITY", "Match", "Matched", "Matcher", "pdq_index"]
 
 # Meta's advice: below it there is too little in the picture, and all such pictures look alike.
 LEAST_QUALITY = 50
@@ -68,12 +68,12 @@ class Matcher:
 
     def __init__(self, store: BankStore, banks: Sequence[str] | None = None) -> None:
         self._store = store
-        self._names = None if banks is None else [store.bank(name).name for name in banks]
-        taking_part = [bank for bank in store.banks() if self._names is None or bank.name in self._names]
+        self._names = None if banks is None else [store.bank(name, counted=False).name for name in banks]
+        taking_part = [bank for bank in store.banks(counted=False) if self._names is None or bank.name in self._names]
         self._own_bits = hash_type("pdq").threshold_bits
         widest = [self._own_bits if bank.threshold_bits is None else bank.threshold_bits for bank in taking_part]
         self._reach = max(widest, default=0)
-        self._index = _pdq_index(store) if taking_part else None
+        self._index = pdq_index(store)[0] if taking_part else None
 
     def files(
         self, paths: Iterable[Path], *, variants: bool = False, workers: Workers | None = None
@@ -136,8 +136,8 @@ def _match(known: Known, distance: int, limit: int, frame: int | None, variant: 
     )
 
 
-def _pdq_index(store: BankStore) -> PdqIndex:
-    """The index over every PDQ hash of the store, its ids the hashes' own: kept beside it, and brought up to date.
+def pdq_index(store: BankStore) -> tuple[PdqIndex, int]:
+    """(index over every PDQ hash of the store, its ids the hashes' own; the highest): kept beside it, brought up to date.
 
     Rows of hashes only ever come to it, so an index of the first so many is never wrong, only short. Its name says
     how far it goes. It can be deleted at any time.
@@ -159,10 +159,12 @@ def _pdq_index(store: BankStore) -> PdqIndex:
             for rows in store.values("pdq", reached)
         ]
         index.add(np.concatenate([hashes for hashes, _ in parts]), [row for _, rows in parts for row in rows])
+        # Another process may have added more since it was asked.
+        reached = parts[-1][1][-1]
         # A folder that cannot be written to only costs making it again.
         with contextlib.suppress(StoreError):
-            index.save(store.folder / f"pdq-{newest}.index")
-            for _, path in (one for one in kept if one[0] != newest):
+            index.save(store.folder / f"pdq-{reached}.index")
+            for _, path in (one for one in kept if one[0] != reached):
                 with contextlib.suppress(OSError):
                     path.unlink()
-    return index
+    return index, reached
