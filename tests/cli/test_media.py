@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +171,8 @@ def test_banks_are_listed_changed_and_remembered(jaga: Shell) -> None:
         (["bank", "create", "x", "--expires", "soon"], "give a date like 2027-12-31"),
         (["bank", "create", "x", "--severity", "99"], "0 to 10"),
         (["bank", "list"], "no banks here"),
+        (["serve", "--host", "0.0.0.0"], "answers this machine only"),
+        (["serve", "--host", "example.org"], "answers this machine only"),
     ],
 )
 def test_wrong_use_is_one_line_and_exit_2(arguments: list[str], says: str, jaga: Shell) -> None:
@@ -192,6 +197,30 @@ def test_wrong_use_of_a_bank(jaga: Shell) -> None:
     ):
         done = jaga(*arguments)
         assert (done.code, says in done.err) == (2, True), (arguments, done.err)
+
+
+def test_the_server_answers_and_ends(jaga: Shell) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    jaga("bank", "create", "SEEN")
+    jaga("bank", "add", "SEEN", "--hash", "pdq:" + "0f" * 32)
+    command: list[str | Path] = [JAGA, "media", "serve", "--port", str(port), "--store", jaga.folder / "store"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        try:
+            url = f"http://127.0.0.1:{port}/m/raw_lookup?signal_type=pdq&signal={'0f' * 32}"
+            for _ in range(300):
+                try:
+                    with urllib.request.urlopen(url) as answer:
+                        assert json.load(answer) == {"matches": [1]}
+                    break
+                except urllib.error.URLError:
+                    time.sleep(0.1)
+            else:
+                pytest.fail("no answer")
+        finally:
+            server.terminate()
+        assert server.wait(timeout=20) in (0, -15)
 
 
 def test_help_does_not_wait_for_what_media_needs() -> None:

@@ -11,7 +11,7 @@ import random
 import re
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,6 +23,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartParser
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from jaga import __version__
 from jaga.errors import JagaError, StoreError, UsageError
@@ -71,7 +72,7 @@ class _Live:
 
     def catch_up(self, *, now: bool = False) -> None:
         """Take in what was added, by this process or another."""
-        if not now and time.monotonic() - self._looked_at < _FRESH_S:
+        if not now and not self._stale():
             return
         with self._catching_up:
             for rows in self.store.values("pdq", self._reached):
@@ -84,6 +85,21 @@ class _Live:
             self.shares = {one.name: one.share for one in banks}
             self._looked_at = time.monotonic()
             self.built_at = time.time()
+
+    def _stale(self) -> bool:
+        return time.monotonic() - self._looked_at >= _FRESH_S
+
+    async def find_one(
+        self, signal: tuple[str, bytes], banks: list[str] | None, *, idle: bool = False
+    ) -> list[tuple[Known, int]]:
+        """As `find`, for one. Most pictures are in no bank: that the index tells quicker than a thread takes over."""
+        kind, value = signal
+        if kind == "pdq" and self.reach <= hash_type("pdq").threshold_bits and not self._stale():
+            _, ids, _ = self.index.search(np.frombuffer(value, np.uint8)[None], self.reach)
+            if not len(ids):
+                return []
+        (found,) = await run_in_threadpool(self.find, [signal], banks, idle=idle)
+        return found
 
     def find(
         self, signals: Iterable[tuple[str, bytes]], banks: list[str] | None, *, idle: bool = False
@@ -115,6 +131,25 @@ class _Live:
         return [_once(each) for each in found]
 
 
+class _Bounded:
+    """Refuses bodies that are too long, or do not say how long they are, before any of it is read."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            headers = dict(scope["headers"])
+            length = headers.get(b"content-length", b"0")
+            if not length.isdigit() or b"transfer-encoding" in headers:
+                await JSONResponse({"message": "say how long the body is"}, 411)(scope, receive, send)
+                return
+            if int(length) > _LARGEST_BODY:
+                await JSONResponse({"message": f"at most {_LARGEST_BODY:,} bytes"}, 413)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
 def _once(found: list[tuple[Known, int]]) -> list[tuple[Known, int]]:
     items: dict[int, tuple[Known, int]] = {}
     for one, distance in found:
@@ -140,15 +175,7 @@ def create_app(folder: Path) -> FastAPI:
     async def wrong(_: Request, error: JagaError) -> JSONResponse:
         return JSONResponse({"message": str(error)}, 500 if isinstance(error, StoreError) else 400)
 
-    @app.middleware("http")
-    async def bounded(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
-        length = request.headers.get("content-length", "0")
-        if not length.isascii() or not length.isdigit() or request.headers.get("transfer-encoding"):
-            return JSONResponse({"message": "say how long the body is"}, 411)
-        if int(length) > _LARGEST_BODY:
-            return JSONResponse({"message": f"at most {_LARGEST_BODY:,} bytes"}, 413)
-        return await go_on(request)
-
+    app.add_middleware(_Bounded)
     _status(app, live)
     _hashing(app, live)
     _matching(app, live)
@@ -184,14 +211,16 @@ def _hashing(app: FastAPI, live: _Live) -> None:
 
 def _matching(app: FastAPI, live: _Live) -> None:
     @app.get("/m/raw_lookup")
-    def raw_lookup(signal: str, signal_type: str, banks: str | None = None, include_distance: str = "false") -> Any:
-        (found,) = live.find([_signal(signal_type, signal)], _names(banks), idle=True)
+    async def raw_lookup(
+        signal: str, signal_type: str, banks: str | None = None, include_distance: str = "false"
+    ) -> Any:
+        found = await live.find_one(_signal(signal_type, signal), _names(banks), idle=True)
         if include_distance.lower() in ("true", "1", ""):
             return {"matches": [{"bank_content_id": one.item, "distance": str(distance)} for one, distance in found]}
         return {"matches": [one.item for one, _ in found]}
 
     @app.get("/m/lookup")
-    def lookup(
+    async def lookup(
         signal: str | None = None,
         signal_type: str | None = None,
         url: str | None = None,
@@ -203,7 +232,7 @@ def _matching(app: FastAPI, live: _Live) -> None:
             raise _Refused(400, "this server fetches no URL: send the file itself by POST")
         if signal is None or signal_type is None:
             raise _Refused(400, "signal and signal_type are needed")
-        (found,) = live.find([_signal(signal_type, signal)], _names(banks))
+        found = await live.find_one(_signal(signal_type, signal), _names(banks))
         return _by_bank(live, found, seed, bypass_coinflip)
 
     @app.post("/m/lookup")
