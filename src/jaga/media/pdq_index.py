@@ -43,6 +43,8 @@ _TAIL = 8192
 _LARGEST = 1 << 24
 # Merging once a part is less than four times the next keeps parts few (log4 n) and each hash's rebuilds as few.
 _GROWTH = 4
+# One in 64.
+_FEW_COPIES = 6
 # Queries that are worth a second thread: below, handing over costs more than it gains.
 _SHARED = 64
 _CORES = os.cpu_count() or 1
@@ -56,7 +58,7 @@ _EMPTY_TABLES = (
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Part:
-    """Distinct hashes with the entries they belong to. Never changed: searches go on in it while another replaces it."""
+    """Hashes with the entries they belong to. Never changed: searches go on in it while another replaces it."""
 
     # uint64[n, 4]
     words: Words
@@ -291,12 +293,13 @@ def _plain(words: Words, ids: Ids) -> _Part:
 
 
 def _distinct(words: Words, ids: Ids) -> tuple[Words, npt.NDArray[np.int64], Ids]:
-    """Each hash once, with the entries that share it: copies of one picture would otherwise all be candidates together."""
+    """Each hash once, with the entries that share it, if there are many copies: all would be candidates together."""
     multipliers = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93], np.uint64)
     mixed = (words * multipliers).sum(axis=1, dtype=np.uint64)
     ordered = np.sort(mixed)
     none = np.zeros(0, np.int64)
-    if not (ordered[1:] == ordered[:-1]).any():
+    # A few copies are a few candidates more; setting them apart moves every hash and costs eight bytes for each.
+    if np.count_nonzero(ordered[1:] == ordered[:-1]) <= len(words) >> _FEW_COPIES:
         return words, none, ids
     # Equal hashes have equal mixes, so they come to stand together, unless chance gives their mix to yet another hash
     # as well: then some stay apart, which costs a candidate and changes no answer.
