@@ -5,6 +5,7 @@ JagaError
 ├── UnreadableInput     a file, folder or archive cannot be read at all (exit 3)
 ├── NotThisFormat       a source looked closer and the file is not its own; the next source may try
 ├── HostileInput        a limit that protects the reader was reached (bomb, path escape, nesting)
+├── StoreError          something Jaga keeps (a bank, a snapshot) is damaged, or cannot be written
 ├── CatalogueError      a data file of Jaga itself (tactics, guidance) is broken
 └── DataNeeded          an optional package or file that the call needs is missing
 """
@@ -17,6 +18,7 @@ __all__ = [
     "HostileInput",
     "JagaError",
     "NotThisFormat",
+    "StoreError",
     "UnreadableInput",
     "UsageError",
 ]
@@ -53,6 +55,10 @@ class NotThisFormat(JagaError):
 
 class HostileInput(JagaError):
     """A limit that protects the reader was reached: bomb, path escape, nesting, size."""
+
+
+class StoreError(JagaError):
+    """Something that Jaga keeps is damaged, or cannot be written."""
 
 
 class CatalogueError(JagaError):

@@ -12,6 +12,7 @@ from jaga import __version__
 from jaga.cli._exits import Exit
 from jaga.cli.check import check, chosen_language
 from jaga.cli.evaluate import evaluate
+from jaga.cli.media import media
 
 __all__ = ["app", "main"]
 
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 app.command()(check)
 app.command()(evaluate)
+app.add_typer(media, name="media")
 
 
 @app.callback(invoke_without_command=True)

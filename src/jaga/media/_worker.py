@@ -1,0 +1,120 @@
+"""The process that decodes: `python -m jaga.media._worker`. It may die; _workers.py starts another.
+
+Requests on stdin and answers on stdout, each four bytes of length (little-endian) and a msgpack message.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import sys
+from pathlib import Path
+
+import msgspec
+
+from jaga.errors import JagaError, NotThisFormat
+
+__all__ = ["LENGTH", "Answer", "Look", "Request", "Value"]
+
+LENGTH = struct.Struct("<I")
+
+
+class Request(msgspec.Struct):
+    """Hash the pictures in a file, or in bytes that were never one."""
+
+    path: str | None
+    # Names of picture hashes.
+    kinds: tuple[str, ...]
+    # Also turned and mirrored, where the kind can.
+    variants: bool = False
+    raw: bytes = b""
+
+
+class Value(msgspec.Struct, frozen=True):
+    """One hash of one frame."""
+
+    kind: str
+    value: bytes
+    quality: int | None
+    # A name of jaga.media.pdq.VARIANTS.
+    variant: str = "original"
+
+
+class Look(msgspec.Struct, frozen=True):
+    """One frame; sizes are in pixels."""
+
+    frame: int
+    width: int
+    height: int
+    values: tuple[Value, ...]
+
+
+class Answer(msgspec.Struct):
+    """`format` is None if the file is no picture. `problem` tells what was left out."""
+
+    format: str | None
+    looks: list[Look]
+    problem: str | None = None
+
+
+def answer(request: Request) -> Answer:
+    """Look at one file. Never raises: whatever a decoder does to itself is the file's problem."""
+    from jaga.media._decode import contents, frames
+    from jaga.media._hash_types import PictureHash, hash_type
+    from jaga.media.pdq import pdq_variants
+
+    kinds = [kind for kind in map(hash_type, request.kinds) if isinstance(kind, PictureHash)]
+    result = Answer(None, [])
+    try:
+        raw = request.raw if request.path is None else contents(Path(request.path))
+        for frame in frames(raw):
+            result.format = frame.format
+            values = []
+            for kind in kinds:
+                if request.variants and kind.name == "pdq":
+                    every, quality = pdq_variants(frame.pixels)
+                    values += [Value(kind.name, value, quality, name) for name, value in every.items()]
+                else:
+                    value, one_quality = kind.look(frame.pixels)
+                    values.append(Value(kind.name, value, one_quality))
+            height, width = frame.pixels.shape[:2]
+            result.looks.append(Look(frame.number, width, height, tuple(values)))
+    except NotThisFormat:
+        pass
+    except MemoryError:
+        result.problem = "needs more memory than a picture may"
+    except JagaError as error:
+        result.problem = error.what
+    except OSError as error:
+        result.problem = f"cannot be decoded: {error.strerror or error}"
+    except Exception as error:  # noqa: BLE001 - decoders fail in ways that nobody has listed
+        result.problem = f"cannot be decoded: {type(error).__name__}: {error}"[:300]
+    if result.problem is not None and result.format is None:
+        result.format = "damaged"
+    return result
+
+
+def _limit(memory_bytes: int) -> None:
+    try:
+        import resource
+    except ImportError:  # Windows: the time limit alone holds
+        return
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+
+
+def main() -> None:
+    """Answer until stdin ends. The argument is the memory limit in bytes."""
+    out = os.fdopen(os.dup(1), "wb", buffering=0)
+    # Whatever a library prints must not land among the answers.
+    os.dup2(2, 1)
+    _limit(int(sys.argv[1]))
+    source = sys.stdin.buffer
+    while len(head := source.read(LENGTH.size)) == LENGTH.size:
+        request = msgspec.msgpack.decode(source.read(LENGTH.unpack(head)[0]), type=Request)
+        raw = msgspec.msgpack.encode(answer(request))
+        out.write(LENGTH.pack(len(raw)) + raw)
+
+
+if __name__ == "__main__":
+    main()
