@@ -13,6 +13,7 @@ crops of the benign photographs that ship inside scikit-image and scikit-learn, 
 from __future__ import annotations
 
 import argparse
+import functools
 import io
 import math
 import multiprocessing
@@ -161,17 +162,14 @@ def compare(size: int, kind: str, rounds: int) -> None:
     PdqIndex.from_hashes(hashes[:10_000], np.arange(10_000)).search(queries[:1])  # compiles, or loads what was
     built: dict[str, PdqIndex] = {}
     builds: dict[str, list[Pace]] = {"fast": [], "lean": []}
+
+    def build(name: str) -> None:
+        built[name] = PdqIndex.from_hashes(hashes, np.arange(size), lean=name == "lean")
+
     for name in builds:
         for _ in range(rounds):
             built.pop(name, None)
-            builds[name].append(
-                rate(
-                    lambda name=name: built.update(
-                        {name: PdqIndex.from_hashes(hashes, np.arange(size), lean=name == "lean")}
-                    ),
-                    1,
-                )  # type: ignore[misc]
-            )
+            builds[name].append(rate(functools.partial(build, name), 1))
 
     # Both are given text, as HMA's callers give it.
     def single(one: PdqIndex) -> None:
