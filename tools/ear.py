@@ -32,7 +32,7 @@ Marks = dict[tuple[str, int], set[str]]
 Floats = NDArray[np.float64]
 
 # Ridge of the ear, in units of one example; and weights of its kinds of example. Chosen out of fold.
-RIDGE = 0.3
+RIDGE = 0.2
 POSITIVE, COUNTER, OTHER, ORDINARY, ANNOTATED = 6.0, 4.0, 0.5, 1.0, 6.0
 TONE = 5.0
 # What everyday talk counts beside labelled conversations: strangers may well ask each other's age.

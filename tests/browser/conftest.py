@@ -40,6 +40,8 @@ HOSTILE = (
     + "\n"
     "09/03/2026, 20:03 - \u202emoc.elpmaxe <script>alert(1)</script>: " + "sorang ke kat rumah? buat la kalau sayang\n"
     "09/03/2026, 20:04 - Aina: taknak\n"
+    "09/03/2026, 20:05 - \u202emoc.elpmaxe <script>alert(1)</script>: "
+    "bayar rm50 sekarang atau abang sebar gambar kau kat semua kawan sekolah kau\n"
 )
 
 
