@@ -88,7 +88,16 @@ class Catalogue(msgspec.Struct, frozen=True):
                 merged.setdefault(name, {}).update(dict.fromkeys(alternatives))
         return {name: tuple(alternatives) for name, alternatives in merged.items()}
 
+    @property
+    def vocabulary(self) -> frozenset[str]:
+        """The words, in lower case, of everything that is said in examples: what someone who hides a word would hide."""
+        said = [text for phrases in self.phrases.values() for text in (*phrases.prototypes, *phrases.counter_examples)]
+        said += self.short_forms.values()
+        return frozenset(_WORD.findall(" ".join(said).lower().replace("'", "").replace("’", "")))
 
+
+# Latin and Tamil: Chinese has no words to look up, only characters.
+_WORD = re.compile("[a-z]+|[\u0b80-\u0bff]+")
 # The pattern dialect is the part that Hyperscan and RE2 share; these would make one of them refuse or differ.
 _OUTSIDE_DIALECT = re.compile(r"\(\?[=!<P]|\\[1-9bBAzZGK]|\((?!\?:)|(?<!\\)[*+?}]\?|(?<!\\)[$]|(?<![\\\[])\^")
 

@@ -7,6 +7,7 @@ docs/what-jaga-listens-for.md. Regular expressions here have no nested repetitio
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 
 from jaga.records import Message
@@ -36,6 +37,9 @@ class Handles:
         text = message.text
         if by != "contact" or len(text) < 6 or len(text) > 8_000:
             return
+        if not text.isascii():
+            # Full-width letters and marks are the same letters and marks.
+            text = unicodedata.normalize("NFKC", text)
         found = _INVITE.search(text) if "/" in text else None
         if found is None and ("@" in text or ":" in text or "=" in text or "＠" in text):
             found = _HANDLE.search(text)

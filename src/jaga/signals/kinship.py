@@ -7,6 +7,7 @@ whoever lets himself be called papa is not one, so its strength is low and only 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 
 from jaga.records import Message
@@ -39,6 +40,9 @@ class Kinship:
         text = message.text
         if by != "child" or len(text) > 500:
             return
+        if not text.isascii():
+            # Full-width letters and marks are the same letters and marks.
+            text = unicodedata.normalize("NFKC", text)
         found = _CALLED.search(text)
         if found is not None:
             yield Signal(

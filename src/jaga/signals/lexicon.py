@@ -20,7 +20,7 @@ import msgspec
 from jaga.errors import CatalogueError
 from jaga.records import digest
 from jaga.signals.catalogue import Catalogue, load_catalogue
-from jaga.signals.normalise import Normaliser
+from jaga.signals.normalise import TRADITIONAL, Normaliser
 
 __all__ = ["Hit", "Lexicon", "load_lexicon"]
 
@@ -58,7 +58,9 @@ class Lexicon:
 
     def __init__(self, catalogue: Catalogue, *, engine: str | None = None, cache: Path | None = None) -> None:
         # Every ear asks for the same text one after the other.
-        self.normalise = functools.lru_cache(maxsize=64)(Normaliser(catalogue.short_forms).__call__)
+        self.normalise = functools.lru_cache(maxsize=64)(
+            Normaliser(catalogue.short_forms, catalogue.vocabulary).__call__
+        )
         patterns = list(_compile(catalogue))
         self._hits = [pattern.hit for pattern in patterns]
         find = _engine(engine)([pattern.expression for pattern in patterns], cache)
@@ -107,7 +109,8 @@ def _compile(catalogue: Catalogue) -> list[_Pattern]:
             strength = 0.0 if group == "unless" else tactic.groups[group].strength
             for source in expressions:
                 try:
-                    expression = _expand(source, words, script)
+                    # Texts are simplified before they are heard, so what is sought in them is too.
+                    expression = _expand(source, words, script).translate(TRADITIONAL)
                 except KeyError as error:
                     where = f"tactics/{name}/{code}.toml"
                     raise CatalogueError(f"no word list {error}", where=where, remedy="add it to [words]") from error
