@@ -6,7 +6,7 @@ The ear (src/jaga/signals/learned.npz) learns from the catalogue's prototypes an
 dev (the safe conversations as further examples of nothing, the risky ones by the tactics marked in them), and from everyday talk
 of real people as more of nothing (tools/everyday.py). The judgement (src/jaga/assessment/model.json) is fitted on the same
 conversations with ears that did not hear the scenario they judge (five folds), and its thresholds are set on those out-of-fold
-scores: `concern` where at most 4 % of the hard safe reach it. How the learning is done was chosen out of fold too. The test split is
+scores: `concern` where so few of the hard safe reach it that the share is surely below 5 %. How the learning is done was chosen out of fold too. The test split is
 never opened, nor the everyday talk kept for measuring.
 """
 
@@ -40,10 +40,11 @@ ROOT = Path(__file__).parents[1]
 EAR = ROOT / "src/jaga/signals/learned.npz"
 MODEL = ROOT / "src/jaga/assessment/model.json"
 MARKS = "tactics.ndjson"
-# Share of the hard safe conversations that may reach each level: the plain ones would let the threshold sink.
-WATCH, CONCERN, URGENT = 0.15, 0.04, 0.02
-# Briefs, and the seeds made hard on purpose (evaluation/README.md).
-HARD = re.compile(r"^[rs]\d+$|-h-")
+# Share of the hard safe conversations that may reach each level: the plain ones would let the threshold sink. For `concern` it is as many as
+# leave the upper end of the 95 % interval below 5 % (5 of 232; Wilson), since a share that is met on a sample is exceeded on half of all others.
+WATCH, CONCERN, URGENT = 0.12, 0.0216, 0.015
+# The briefs, hard as life can be; the seeds of the `h` series are harder, the others softer (evaluation/README.md).
+HARD = re.compile(r"^[rs]\d+$")
 FOLDS = 5
 # Chosen so that everyday talk laid end to end as one contact stays below `concern` (printed at the end).
 PATIENCE = 0.7
