@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
 
+from jaga.assessment._keep import EVERYTHING, Keep
 from jaga.assessment._model import Model, load_model
 from jaga.assessment._relationship import Relationship
 from jaga.assessment._thread import Threads
@@ -24,7 +25,7 @@ class Assessor:
     """Judges every relationship of one child. Feed messages in time order; ask at any time.
 
     `child`: the author ids of the child. `conversations` and `accounts` tell kinds and names; a conversation that is not
-    among them counts as direct. `zone`: the child's, for night hours.
+    among them counts as direct. `zone`: the child's, for night hours. `keep`: how much is kept (see Keep).
     """
 
     def __init__(
@@ -36,17 +37,20 @@ class Assessor:
         accounts: Mapping[tuple[str, str], Account] | None = None,
         model: Model | None = None,
         detectors: Sequence[Detector] | None = None,
+        keep: Keep = EVERYTHING,
     ) -> None:
         self.child = tuple(child)
         self._is_child = frozenset(self.child)
         self._zone = zone
-        self._conversations = conversations or {}
-        self._accounts = accounts or {}
+        # Looked into at every message: whoever holds them may add to them.
+        self._conversations = conversations if conversations is not None else {}
+        self._accounts = accounts if accounts is not None else {}
+        self._keep = keep
         self._model = model or load_model()
         self._detectors = tuple(detectors) if detectors is not None else all_detectors()
         self._contextual = tuple(detector for detector in self._detectors if isinstance(detector, Contextual))
         self._plain = tuple(detector for detector in self._detectors if not isinstance(detector, Contextual))
-        self._threads = Threads()
+        self._threads = Threads(keep.context)
         self.relationships: dict[str, Relationship] = {}
         # In a conversation: who spoke last, and when.
         self._last: dict[str, tuple[str, datetime]] = {}
@@ -112,7 +116,7 @@ class Assessor:
     def _start(self, contact: str, platform: str) -> Relationship:
         account = self._accounts.get((platform, contact))
         name = account.name if account is not None else None
-        return Relationship(self.child[0] if self.child else "", contact, name, self._model)
+        return Relationship(self.child[0] if self.child else "", contact, name, self._model, self._keep)
 
     def assessments(self) -> Iterator[Assessment]:
         """Every relationship, the most worrying first; equal ones by who wrote more."""
