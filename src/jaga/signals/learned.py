@@ -22,6 +22,7 @@ from importlib import resources
 from io import BytesIO
 from itertools import pairwise
 from zipfile import BadZipFile
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +32,7 @@ from jaga.records import Message
 from jaga.signals._base import ACTORS, ALONE, Actor, Before, Signal
 from jaga.signals.catalogue import load_catalogue
 from jaga.signals.lexicon import load_lexicon
-from jaga.signals.pieces import BUCKETS, PAIR, chunks, is_han, pairs, parts, words
+from jaga.signals.pieces import BUCKETS, MASK, PAIR, chunks, is_han, parts, triples, words
 
 __all__ = ["GROUP", "ROLES", "Learned", "Table", "key", "load_table", "meant"]
 
@@ -168,10 +169,13 @@ def _rounded(full: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.fl
 class _Known:
     """Words met and their rows. Readers need no lock: a row is written before its word is, and what was written never changes."""
 
-    __slots__ = ("at", "rows")
+    __slots__ = ("at", "heads", "rows", "tails")
 
     def __init__(self, wide: int) -> None:
         self.at: dict[str, int] = {}
+        # For the buckets of neighbours: of each word the checksum it begins with, and the bytes it ends with.
+        self.heads: list[int] = []
+        self.tails: list[bytes] = []
         self.rows = np.zeros((1024, wide), np.float32)
 
 
@@ -228,7 +232,8 @@ class Learned:
             return [], None
         found: list[Signal] = []
         heard = odds >= self._bars[by]
-        if heard.any():
+        # Asked of the bytes: NumPy takes ten times as long to say so of thirty truths.
+        if b"\1" in heard.tobytes():
             identifier = (message.id,)
             found = [
                 Signal(
@@ -284,7 +289,14 @@ class Learned:
             known, at = self._learn(looked)
         # Asked for after the places are known: another thread may have replaced a smaller table by a larger one.
         total: NDArray[np.float32] = np.add.reduce(known.rows.take(at, 0), 0)
-        neighbours = pairs(stretch)
+        if len(stretch) == 1:
+            # Alone, it has no neighbours, and it is its own mean.
+            return total
+        heads, tails = known.heads, known.tails
+        # As pieces.pairs, without joining and encoding the words anew each time.
+        neighbours = [crc32(tails[other], heads[one]) & MASK for one, other in pairwise(at[: len(stretch)])]
+        if looked is not stretch:
+            neighbours += triples(stretch)
         if neighbours:
             total += np.add.reduce(self._pairs.take(neighbours, 0), 0)
         total *= 1.0 / math.sqrt(len(stretch))
@@ -303,6 +315,9 @@ class Learned:
                     if place >= len(known.rows):
                         known.rows = np.concatenate([known.rows, np.zeros_like(known.rows)])
                     known.rows[place] = self._row(word)
+                    raw = word.encode("utf-8", "surrogatepass")
+                    known.heads.append(crc32(raw))
+                    known.tails.append(b"_" + raw)
                     known.at[word] = place
             return known, [known.at[word] for word in looked]
 
