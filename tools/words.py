@@ -35,8 +35,8 @@ LOCALE = CODE / "locale"
 # (context, text, plural)
 Text = tuple[str | None, str, str | None]
 
-# Rooms whose messages only developers meet: faults in Jaga's own data files, and the measuring of it.
-_NOT_READ = ("signals", "assessment", "evaluate", "plugins.py")
+# Rooms whose messages only developers meet: faults in Jaga's own data files, the measuring of it, and the library.
+_NOT_READ = ("signals", "assessment", "evaluate", "plugins.py", "engine.py", "adapters")
 # Calls whose first text, or `what` and `remedy`, reach the reader through Words.found.
 _FOUND_CALLS = re.compile(
     r"^(?:Problem|JagaError|UsageError|CatalogueError|UnreadableInput|NotThisFormat|HostileInput|DataNeeded)$"

@@ -153,7 +153,12 @@ def test_an_engine_that_takes_letters_as_they_come_fails_the_attacks() -> None:
 
 def test_an_engine_that_fears_mothers_fails_the_directions() -> None:
     talk = scenario(("ray", "our secret ok"), ("kid", "yes"), ("ray", "nice"), ("kid", "ya"), risk="none")
-    answer = robustness([talk], detectors=[Literal("parents", folds=True, tactic="threat"), Literal("mum", folds=True)])
+    fears = [
+        Literal(word, folds=True, tactic=one)
+        for word in ("parents", "mum")
+        for one in ("threat", "meeting", "image_request", "secrecy")
+    ]
+    answer = robustness([talk], detectors=fears)
     found = {row.name: row for row in answer.directional if row.language == "all"}
     wrong = found["contact is open with the parents"]
     assert wrong.right is not None

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from jaga.assessment._assessor import PUBLIC, Assessor
+from jaga.assessment._keep import COMPACT, EVERYTHING, Keep
 from jaga.assessment._model import Model, load_model
 from jaga.assessment._thread import Threads
 from jaga.assessment._types import LEVELS, Assessment, Day, Evidence, Level, Onset, RiskType, TacticFinding
 from jaga.assessment._who import Owner, find_child
 
 __all__ = [
+    "COMPACT",
+    "EVERYTHING",
     "LEVELS",
     "PUBLIC",
     "Assessment",
     "Assessor",
     "Day",
     "Evidence",
+    "Keep",
     "Level",
     "Model",
     "Onset",

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
 
+from jaga.assessment._keep import EVERYTHING, Keep
 from jaga.assessment._model import Model, load_model
 from jaga.assessment._relationship import Relationship
 from jaga.assessment._thread import Threads
 from jaga.assessment._types import Assessment
 from jaga.records import Account, Conversation, Message
-from jaga.signals import Actor, Contextual, Detector, Signal, all_detectors
+from jaga.signals import Actor, Before, Contextual, Detector, Signal, all_detectors
 
 __all__ = ["PUBLIC", "Assessor"]
 
@@ -20,11 +22,25 @@ PUBLIC = "(everyone)"
 _ANSWER_WITHIN = timedelta(minutes=15)
 
 
+def _split(detectors: Sequence[Detector]) -> tuple[tuple[Detector, ...], tuple[Contextual, ...]]:
+    """Those that hear a message by itself, and those that hear it in its place."""
+    return (
+        tuple(detector for detector in detectors if not isinstance(detector, Contextual)),
+        tuple(detector for detector in detectors if isinstance(detector, Contextual)),
+    )
+
+
+@functools.cache
+def _shipped() -> tuple[tuple[Detector, ...], tuple[Contextual, ...]]:
+    # Asking a protocol is slow, and a platform makes an assessor per child.
+    return _split(all_detectors())
+
+
 class Assessor:
     """Judges every relationship of one child. Feed messages in time order; ask at any time.
 
     `child`: the author ids of the child. `conversations` and `accounts` tell kinds and names; a conversation that is not
-    among them counts as direct. `zone`: the child's, for night hours.
+    among them counts as direct. `zone`: the child's, for night hours. `keep`: how much is kept (see Keep).
     """
 
     def __init__(
@@ -36,17 +52,18 @@ class Assessor:
         accounts: Mapping[tuple[str, str], Account] | None = None,
         model: Model | None = None,
         detectors: Sequence[Detector] | None = None,
+        keep: Keep = EVERYTHING,
     ) -> None:
         self.child = tuple(child)
         self._is_child = frozenset(self.child)
         self._zone = zone
-        self._conversations = conversations or {}
-        self._accounts = accounts or {}
+        # Looked into at every message: whoever holds them may add to them.
+        self._conversations = conversations if conversations is not None else {}
+        self._accounts = accounts if accounts is not None else {}
+        self._keep = keep
         self._model = model or load_model()
-        self._detectors = tuple(detectors) if detectors is not None else all_detectors()
-        self._contextual = tuple(detector for detector in self._detectors if isinstance(detector, Contextual))
-        self._plain = tuple(detector for detector in self._detectors if not isinstance(detector, Contextual))
-        self._threads = Threads()
+        self._plain, self._contextual = _shipped() if detectors is None else _split(detectors)
+        self._threads = Threads(keep.context)
         self.relationships: dict[str, Relationship] = {}
         # In a conversation: who spoke last, and when.
         self._last: dict[str, tuple[str, datetime]] = {}
@@ -82,14 +99,7 @@ class Assessor:
             relationship = self.relationships[contact] = self._start(contact, message.platform)
         if conversation is not None and conversation.is_request:
             relationship.is_request = True
-        signals: list[Signal] = []
-        tone: float | None = None
-        if message.text:
-            for detector in self._plain:
-                signals.extend(detector.hear(message, by))
-            for listener in self._contextual:
-                heard, tone = listener.listen(message, by, before)
-                signals += heard
+        signals, tone = self.listen(message, by, before) if message.text else ([], None)
         key = message.sent_at.toordinal()
         offset = self._offsets.get(key)
         if offset is None:
@@ -97,6 +107,17 @@ class Assessor:
         local = message.sent_at + offset
         rose = relationship.observe(message, by, signals, local.toordinal(), local.hour, addressed, tone)
         return relationship.assessment() if rose else None
+
+    def listen(self, message: Message, by: Actor, before: Before) -> tuple[list[Signal], float | None]:
+        """What every ear hears in a message that has words, and its tone."""
+        signals: list[Signal] = []
+        tone: float | None = None
+        for detector in self._plain:
+            signals.extend(detector.hear(message, by))
+        for listener in self._contextual:
+            heard, tone = listener.listen(message, by, before)
+            signals += heard
+        return signals, tone
 
     def _answered(self, message: Message, conversation: Conversation | None, kind: str) -> str | None:
         if kind == "public":
@@ -112,7 +133,7 @@ class Assessor:
     def _start(self, contact: str, platform: str) -> Relationship:
         account = self._accounts.get((platform, contact))
         name = account.name if account is not None else None
-        return Relationship(self.child[0] if self.child else "", contact, name, self._model)
+        return Relationship(self.child[0] if self.child else "", contact, name, self._model, self._keep)
 
     def assessments(self) -> Iterator[Assessment]:
         """Every relationship, the most worrying first; equal ones by who wrote more."""

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 from datetime import datetime
 
+from jaga.assessment._keep import EVERYTHING, Keep
 from jaga.assessment._model import Model
 from jaga.assessment._types import LEVELS, Assessment, Day, Evidence, Level, Onset, RiskType, TacticFinding
 from jaga.records import Message
@@ -102,7 +103,9 @@ class _Tactic:
 class Relationship:
     """The running state of one child with one contact."""
 
-    def __init__(self, child: str, contact: str, contact_name: str | None, model: Model) -> None:
+    def __init__(
+        self, child: str, contact: str, contact_name: str | None, model: Model, keep: Keep = EVERYTHING
+    ) -> None:
         self.child = child
         self.contact = contact
         self.contact_name = contact_name
@@ -143,6 +146,10 @@ class Relationship:
         self._model = model
         self._tactics: dict[str, _Tactic] = {}
         self._days: dict[int, list[float]] = {}
+        # How many days an entry of `_days` stands for, and the day they are counted from.
+        self._day_step = 1
+        self._day_zero = 0
+        self._keep = keep
         self._unjudged: dict[str, int] = {}
         self._contributions: dict[str, float] = {}
 
@@ -164,9 +171,9 @@ class Relationship:
         """
         index = self.messages
         self.messages = index + 1
-        day = self._days.get(local_ordinal)
+        day = self._days.get(local_ordinal) if self._day_step == 1 else None
         if day is None:
-            day = self._days[local_ordinal] = [0, 0, 0.0]
+            day = self._day(local_ordinal)
         if by == "contact":
             self.contact_messages += 1
             day[0] += 1
@@ -188,12 +195,19 @@ class Relationship:
         if message.conversation not in self.conversations:
             self.conversations[message.conversation] = None
             self.platforms[message.platform] = None
+            if self._keep.conversations is not None and len(self.conversations) > self._keep.conversations:
+                del self.conversations[next(iter(self.conversations))]
         if message.attachments:
             for attachment in message.attachments:
                 self._unjudged[attachment.kind] = self._unjudged.get(attachment.kind, 0) + 1
         heard = False
         named = learned = False
+        signals = list(signals)
+        # "Dont tell mum" and "tell mum" share most of their words: where a pattern names the grave one, the learned ear's "protective" is wrong.
+        plain = by == "contact" and any(one.tactic in CORE and one.group != LEARNED for one in signals)
         for signal in signals:
+            if plain and signal.tactic == "protective" and signal.group == LEARNED:
+                continue
             heard = True
             if signal.tactic == "threat":
                 named = named or signal.group in _GRAVE_THREATS
@@ -247,7 +261,7 @@ class Relationship:
             conversation=message.conversation,
             sent_at=message.sent_at,
             author=message.author,
-            text=message.text[:500],
+            text=message.text[: self._keep.text],
             group=signal.group,
             strength=signal.strength,
             added=round(added, 4),
@@ -260,6 +274,28 @@ class Relationship:
             weakest = min(range(len(tactic.evidence)), key=lambda i: (tactic.evidence[i].added, -i))
             del tactic.evidence[weakest]
         return strength
+
+    def _day(self, ordinal: int) -> list[float]:
+        """The entry of the timeline for a day. Which days share one depends on the messages so far, so live and restored agree."""
+        days, most = self._days, self._keep.days
+        if not days:
+            self._day_zero = ordinal
+        while True:
+            start = ordinal - (ordinal - self._day_zero) % self._day_step
+            day = days.get(start)
+            if day is not None:
+                return day
+            if most is None or len(days) < most:
+                day = days[start] = [0, 0, 0.0]
+                return day
+            self._day_step *= 2
+            folded: dict[int, list[float]] = {}
+            for old, (contact, child, evidence) in days.items():
+                into = folded.setdefault(old - (old - self._day_zero) % self._day_step, [0, 0, 0.0])
+                into[0] += contact
+                into[1] += child
+                into[2] += evidence
+            self._days = days = folded
 
     def _pace(self, day: int) -> None:
         if self._pace_day == 0:
@@ -363,8 +399,8 @@ class Relationship:
             for name in CORE
             if features.get(name, 0.0) >= _PLAIN and any(group != LEARNED for group in self._tactics[name].groups)
         ]
-        # Unless the talk warns of them (a safety lesson names them all), or sounds harmless as a whole: years of it name them too.
-        grave = grave or (len(plain) >= 3 and features.get("protective", 0.0) < _HEARD and score >= model.watch)
+        # Unless the talk warns of them: a safety lesson names them all.
+        grave = grave or (len(plain) >= 3 and features.get("protective", 0.0) < _HEARD)
         if score < model.watch and not grave:
             return "none"
         core = [name for name in CORE if features.get(name, 0.0) >= _HEARD]
@@ -441,7 +477,11 @@ class Relationship:
             tactics=tuple(findings),
             days=tuple(
                 Day(
-                    ordinal=ordinal, contact_messages=int(day[0]), child_messages=int(day[1]), evidence=round(day[2], 3)
+                    ordinal=ordinal,
+                    contact_messages=int(day[0]),
+                    child_messages=int(day[1]),
+                    evidence=round(day[2], 3),
+                    span=self._day_step,
                 )
                 for ordinal, day in sorted(self._days.items())
             ),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from jaga.records import Message
 from jaga.signals import ALONE, Actor, Before
 
@@ -21,9 +23,13 @@ class _Thread:
 
 
 class Threads:
-    """The last messages of every conversation. Bounded per conversation; constant work per message."""
+    """The last messages of every conversation. Bounded per conversation; constant work per message.
 
-    def __init__(self) -> None:
+    `characters`: how much of a message's text is remembered; all of it when None.
+    """
+
+    def __init__(self, characters: int | None = None) -> None:
+        self._characters = characters
         self._threads: dict[str, _Thread] = {}
 
     def before(self, message: Message, by: Actor) -> Before:
@@ -35,6 +41,8 @@ class Threads:
         previous = last.pop(message.author, None)
         other = thread.contact if by == "child" else thread.child
         if message.text:
+            if self._characters is not None:
+                message = _short(message, self._characters)
             last[message.author] = message
             if len(last) > _AUTHORS:
                 # The one who has been silent longest.
@@ -48,3 +56,9 @@ class Threads:
         if previous is None and other is None:
             return ALONE
         return Before(previous=previous, other=other)
+
+
+def _short(message: Message, characters: int) -> Message:
+    if len(message.text) <= characters and not message.attachments and message.where is None:
+        return message
+    return msgspec.structs.replace(message, text=message.text[:characters], attachments=(), where=None)

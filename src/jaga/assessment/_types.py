@@ -56,7 +56,7 @@ class Onset(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Day(msgspec.Struct, frozen=True, kw_only=True):
-    """One day of a relationship, for timelines."""
+    """One day of a relationship, or several of a long history where only a part is kept (Keep.days), for timelines."""
 
     # Proleptic Gregorian ordinal of the local date (datetime.date.fromordinal).
     ordinal: int
@@ -64,6 +64,8 @@ class Day(msgspec.Struct, frozen=True, kw_only=True):
     child_messages: int
     # Evidence heard that day: sum of strengths.
     evidence: float
+    # How many days, from `ordinal` on, it stands for.
+    span: int = 1
 
 
 class Assessment(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,10 +12,10 @@ import zlib
 from collections.abc import Iterator
 from itertools import pairwise
 
-__all__ = ["BUCKETS", "chunks", "is_han", "pairs", "parts", "words"]
+__all__ = ["BUCKETS", "MASK", "PAIR", "chunks", "is_han", "pairs", "parts", "triples", "words"]
 
 BUCKETS = 1 << 16
-_MASK = BUCKETS - 1
+MASK = BUCKETS - 1
 # Weight of all parts of a word together, and of a pair, where the word itself weighs 1.
 _PARTS = 0.7
 PAIR = 0.7
@@ -45,7 +45,7 @@ def is_han(word: str) -> bool:
 
 
 def _bucket(piece: str) -> int:
-    return zlib.crc32(piece.encode("utf-8", "surrogatepass")) & _MASK
+    return zlib.crc32(piece.encode("utf-8", "surrogatepass")) & MASK
 
 
 def parts(word: str) -> list[tuple[int, float]]:
@@ -63,11 +63,17 @@ def parts(word: str) -> list[tuple[int, float]]:
 def pairs(found: list[str]) -> list[int]:
     """Buckets of neighbouring words, and of three Han characters in a row; each weighs `PAIR`."""
     crc = zlib.crc32
-    buckets = [crc(f"{one}_{other}".encode("utf-8", "surrogatepass")) & _MASK for one, other in pairwise(found)]
+    buckets = [crc(f"{one}_{other}".encode("utf-8", "surrogatepass")) & MASK for one, other in pairwise(found)]
     if max(found, default="") < "\u3400":
         return buckets
-    for one, other, third in zip(found, found[1:], found[2:], strict=False):
+    return buckets + triples(found)
+
+
+def triples(found: list[str]) -> list[int]:
+    """Buckets of three Han characters in a row."""
+    return [
+        _bucket(one + other + third)
+        for one, other, third in zip(found, found[1:], found[2:], strict=False)
         # A word that starts with a Han character is one.
-        if is_han(one) and is_han(other) and is_han(third):
-            buckets.append(_bucket(one + other + third))
-    return buckets
+        if is_han(one) and is_han(other) and is_han(third)
+    ]

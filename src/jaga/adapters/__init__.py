@@ -1,0 +1,1 @@
+"""Other libraries' interfaces over Jaga's engine, for programs that are already written against them."""
