@@ -29,6 +29,20 @@ _CALLED = re.compile(
     re.IGNORECASE,
 )
 
+# The part of it that stands at the start, and the last words of those that stand at the end.
+_BEGINS = re.compile(_CALLED.pattern.partition("|[ ,]")[0], re.IGNORECASE)
+_ENDS = frozenset(name.rpartition(" ")[2] for name in _LATIN.split("|"))
+_BEHIND = " .!?~\n"
+
+
+def _may_call(text: str) -> bool:
+    """False only where `_CALLED` finds nothing: it is tried at every character of a message, and few call anyone."""
+    if not text.isascii():
+        return True
+    end = text.rstrip(_BEHIND)
+    last = end[max(end.rfind(" "), end.rfind(",")) + 1 :]
+    return last.lower() in _ENDS or _BEGINS.match(text) is not None
+
 
 class Kinship:
     """One low signal of protection per message in which the child calls a parent or grandparent."""
@@ -38,7 +52,7 @@ class Kinship:
     def hear(self, message: Message, by: Actor) -> Iterator[Signal]:
         """Yield at most one signal."""
         text = message.text
-        if by != "child" or len(text) > 500:
+        if by != "child" or len(text) > 500 or not _may_call(text):
             return
         if not text.isascii():
             # Full-width letters and marks are the same letters and marks.

@@ -275,10 +275,13 @@ class Learned:
         found = words(self._normalise(text))
         if not found:
             return None
-        added = [self._added(stretch) for stretch in chunks(found)]
+        stretches = chunks(found)
+        first = self._added(next(stretches))
         wide = self._wide
-        own = added[0][:wide] if len(added) == 1 else np.maximum.reduce([one[:wide] for one in added])
-        return own, added[0][wide : 2 * wide], added[0][2 * wide :]
+        own = first[:wide]
+        for stretch in stretches:
+            own = np.maximum(own, self._added(stretch)[:wide])
+        return own, first[wide : 2 * wide], first[2 * wide :]
 
     def _added(self, stretch: list[str]) -> NDArray[np.float32]:
         looked = stretch if max(stretch) < "\u3400" else meant(stretch)
