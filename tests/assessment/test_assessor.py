@@ -111,3 +111,28 @@ def test_one_contact_who_turns_to_many_in_a_group() -> None:
     assert assessor.relationships["x"].features()["many_addressed"] > 0
     # What one asks of one person is not many.
     assert "many_addressed" not in assessor.relationships["ann"].features()
+
+
+def threatened(*heard: tuple[str, float]) -> Assessment:
+    """A relationship in which these threats, (group, strength) each, were heard beside plain signs of grooming."""
+    one = Relationship("kid", "x", None, load_model())
+    said = [("secrecy", "not_tell", 0.9), ("image_request", "private", 0.9), ("risk_assessment", "who_is_home", 0.9)]
+    for number, (tactic, group, strength) in enumerate([*said, *(("threat", *threat) for threat in heard)]):
+        at = START + timedelta(minutes=number)
+        message = Message(conversation="c", author="x", sent_at=at, text=f"line {number}", platform="test")
+        found = Signal(
+            tactic=tactic, group=group, by="contact", strength=strength, messages=(message.id,), detector="test"
+        )
+        one.observe(message, "contact", [found], at.toordinal(), 12)
+    return one.assessment()
+
+
+def test_one_line_that_only_sounds_like_a_threat_is_not_called_blackmail() -> None:
+    one = threatened(("learned", 0.95))
+    assert (one.risk_type, one.stage) == ("grooming", "request")
+    assert "threat" in {finding.tactic for finding in one.tactics}
+
+
+def test_threats_heard_clearly_and_again_are() -> None:
+    one = threatened(("learned", 0.95), ("share", 1.0))
+    assert (one.risk_type, one.stage) == ("sextortion", "extortion")

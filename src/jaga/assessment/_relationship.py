@@ -20,6 +20,8 @@ _KEPT = 5
 _HEARD = 0.25
 # Evidence from which a tactic is plain.
 _PLAIN = 0.55
+# Evidence that leaves little doubt.
+_CERTAIN = 0.9
 # Evidence from which a tactic is told at all.
 _TOLD = 0.4
 # Evidence from which a tactic counts in full when tactics are counted.
@@ -203,7 +205,8 @@ class Relationship:
         heard = False
         named = learned = False
         signals = list(signals)
-        # "Dont tell mum" and "tell mum" share most of their words: where a pattern names the grave one, the learned ear's "protective" is wrong.
+        # "Dont tell mum" and "tell mum" share most of their words: where a pattern names the grave one, the learned ear's
+        # "protective" is wrong.
         plain = by == "contact" and any(one.tactic in CORE and one.group != LEARNED for one in signals)
         for signal in signals:
             if plain and signal.tactic == "protective" and signal.group == LEARNED:
@@ -222,7 +225,8 @@ class Relationship:
             if addressed is not None and signal.tactic in _CONTACT and len(self.addressed) < _MANY:
                 self.addressed.add(addressed)
             day[2] += self._hear(signal, message, index)
-        # Both ears must hear it in one message: a pattern names its kind, the learned one knows "or else" from a queue at the clinic.
+        # Both ears must hear it in one message: a pattern names its kind, the learned one knows "or else" from a queue at the
+        # clinic.
         self._threatened = self._threatened or (named and learned)
         if tone is not None:
             self._near = self._near * _NEAR_KEEP + tone
@@ -492,8 +496,7 @@ class Relationship:
         if self.level == "none":
             return None
         peak = {name: tactic.peak for name, tactic in self._tactics.items()}
-        # A threat by a stranger to share or to tell is what sextortion is, however it is worded.
-        if peak.get("threat", 0.0) >= 0.6:
+        if self._blackmailed():
             return "sextortion"
         if peak.get("offering_images", 0.0) >= 0.6 or peak.get("recruiting", 0.0) >= 0.6:
             return "image_selling"
@@ -507,11 +510,20 @@ class Relationship:
             return "meeting"
         return "grooming"
 
+    def _blackmailed(self) -> bool:
+        """Whether it is called blackmail: a direct threat, or threats heard clearly and more than once.
+
+        One line that only sounds like a threat ("do it if you love me, everybody does") is pressure, and the advice is another.
+        """
+        threat = self._tactics.get("threat")
+        return threat is not None and (self._threatened or (threat.count >= 2 and threat.peak >= _CERTAIN))
+
     def _stage(self) -> str | None:
         heard = [
             name
             for name, tactic in self._tactics.items()
             if (name in _CONTACT or name == "offering_images") and tactic.peak >= _PLAIN
+            if name != "threat" or self._blackmailed()
         ]
         order = STAGES
         best = max((order.index(STAGE_OF[name]) for name in heard if name in STAGE_OF), default=None)
