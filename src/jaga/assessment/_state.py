@@ -13,6 +13,7 @@ to fit in the order of `_SHED`: first shorter texts, then fewer pieces of eviden
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -318,9 +319,13 @@ def _encoded(state: _State | Everything) -> bytes:
         return _encoder.encode(_whole(msgspec.to_builtins(state, builtin_types=(bytes, datetime))))
 
 
+_HALVES = re.compile("[\ud800-\udfff]")
+
+
 def _whole(value: Any) -> Any:
     if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode() if not value.isascii() else value
+        # Never "?", which Python would put: that is a word the ears hear.
+        return value if value.isascii() else _HALVES.sub("\ufffd", value)
     if isinstance(value, dict):
         return {_whole(key): _whole(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
