@@ -10,7 +10,16 @@ from typing import BinaryIO, TypeVar, cast
 from jaga.records import Problem
 from jaga.sources._tree import Entry
 
-__all__ = ["MAX_LINE_BYTES", "bounded_lines", "csv_rows", "decode_head", "sniff_encoding", "text_lines", "utterances"]
+__all__ = [
+    "MAX_LINE_BYTES",
+    "bounded_lines",
+    "csv_rows",
+    "decode_head",
+    "head_lines",
+    "sniff_encoding",
+    "text_lines",
+    "utterances",
+]
 
 # The longest line kept: WhatsApp's own limit is 65,536 characters, 4 bytes each at most.
 MAX_LINE_BYTES = 1 << 20
@@ -70,6 +79,11 @@ def sniff_encoding(head: bytes) -> str:
 def decode_head(head: bytes) -> str:
     """The start of a file as text, for recognising it; never raises. The mark at the start is left out."""
     return head.decode(sniff_encoding(head), "replace").lstrip("\ufeff")
+
+
+def head_lines(head: bytes) -> list[str]:
+    """The lines at the start of a file that are not blank, as they stand; the last may be cut. Never raises."""
+    return [line for line in decode_head(head).splitlines() if line.strip()]
 
 
 def text_lines(entry: Entry) -> Iterator[tuple[int, str] | Problem]:

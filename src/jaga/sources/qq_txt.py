@@ -23,7 +23,7 @@ from jaga.records import (
     digest,
 )
 from jaga.sources._base import Context, own_units
-from jaga.sources._lines import decode_head, utterances
+from jaga.sources._lines import head_lines, utterances
 from jaga.sources._tree import Entry
 
 __all__ = ["QQText"]
@@ -57,7 +57,7 @@ class QQText:
     order = 47
 
     def recognises(self, entry: Entry) -> bool:
-        lines = [line.strip() for line in decode_head(entry.head[:8192]).splitlines() if line.strip()][:60]
+        lines = [line.strip() for line in head_lines(entry.head[:8192])[:60]]
         if any(line.startswith(_FIRST) for line in lines[:2]) and any(_ABOUT.match(line) for line in lines):
             return True
         return bool(lines) and _SAID.match(lines[0]) is not None

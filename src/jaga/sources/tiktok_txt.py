@@ -15,7 +15,7 @@ from datetime import datetime, timezone
 
 from jaga.records import Account, Attachment, Clock, Conversation, Message, Problem, Record, Relation, digest
 from jaga.sources._base import Context, own_units
-from jaga.sources._lines import decode_head, text_lines, utterances
+from jaga.sources._lines import decode_head, head_lines, text_lines, utterances
 from jaga.sources._tree import Entry
 
 __all__ = ["TikTokText"]
@@ -36,7 +36,7 @@ class TikTokText:
     order = 46
 
     def recognises(self, entry: Entry) -> bool:
-        lines = [line.strip() for line in decode_head(entry.head[:8192]).splitlines() if line.strip()][:20]
+        lines = [line.strip() for line in head_lines(entry.head[:8192])[:20]]
         if any(_CHAT.match(line) for line in lines[:3]):
             return True
         fields = [found[1].lower() for line in lines[:4] if (found := _FIELD.match(line))]

@@ -14,7 +14,7 @@ from datetime import datetime
 from jaga.records import Account, Conversation, Message, Problem, Record, digest
 from jaga.sources._base import Context, own_units
 from jaga.sources._dates import date_of, decide_order
-from jaga.sources._lines import decode_head, utterances
+from jaga.sources._lines import head_lines, utterances
 from jaga.sources._tree import Entry
 
 __all__ = ["ViberCsv"]
@@ -37,7 +37,7 @@ class ViberCsv:
     order = 47
 
     def recognises(self, entry: Entry) -> bool:
-        lines = [line for line in decode_head(entry.head[:8192]).splitlines() if line.strip()]
+        lines = head_lines(entry.head[:8192])
         return bool(lines) and _HEAD.match(lines[0]) is not None
 
     def units(self, entries: Sequence[Entry]) -> list[list[Entry]]:

@@ -34,7 +34,7 @@ from jaga.records import (
 )
 from jaga.sources._base import Context, own_units
 from jaga.sources._dates import date_of, decide_order
-from jaga.sources._lines import decode_head, sniff_encoding
+from jaga.sources._lines import head_lines, sniff_encoding
 from jaga.sources._tree import Entry
 
 __all__ = ["WhatsAppText"]
@@ -148,7 +148,7 @@ class WhatsAppText:
     order = 50
 
     def recognises(self, entry: Entry) -> bool:
-        lines = [line for line in decode_head(entry.head[:16_384]).splitlines() if line.strip()][:12]
+        lines = head_lines(entry.head[:16_384])[:12]
         heads = sum(1 for line in lines if _HEAD.match(line))
         if not heads or not any(_HEAD.match(line) for line in lines[:3]):
             return False
