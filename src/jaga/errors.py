@@ -6,6 +6,7 @@ JagaError
 ├── NotThisFormat       a source looked closer and the file is not its own; the next source may try
 ├── HostileInput        a limit that protects the reader was reached (bomb, path escape, nesting)
 ├── StoreError          something Jaga keeps (a bank, a snapshot) is damaged, or cannot be written
+│   └── WrongPassphrase the passphrase, recovery code or key opens nothing
 ├── CatalogueError      a data file of Jaga itself (tactics, guidance) is broken
 └── DataNeeded          an optional package or file that the call needs is missing
 """
@@ -21,6 +22,7 @@ __all__ = [
     "StoreError",
     "UnreadableInput",
     "UsageError",
+    "WrongPassphrase",
 ]
 
 
@@ -59,6 +61,10 @@ class HostileInput(JagaError):
 
 class StoreError(JagaError):
     """Something that Jaga keeps is damaged, or cannot be written."""
+
+
+class WrongPassphrase(StoreError):
+    """The passphrase, recovery code or key opens nothing."""
 
 
 class CatalogueError(JagaError):
