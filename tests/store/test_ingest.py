@@ -281,13 +281,14 @@ def test_context_that_comes_later_is_added_to_an_alert(home: Home) -> None:
     from jaga.store import alert_messages
 
     lines = chat()
-    end = next(at for at in range(len(lines)) if home.bring(lines[: at + 1], name=f"{at}.jsonl").alerts)
+    next(at for at in range(len(lines)) if home.bring(lines[: at + 1], name=f"{at}.jsonl").alerts)
     with home.store.session(read_only=True) as session:
         alert = session.scalars(sa.select(t.Alert)).one()
         assert not alert.settled
         before = {one.id for one in alert_messages(session, alert.id, context=True)}
     home.bring(
-        talk("ray", [("aina", "page 12"), ("aina", "page 13"), ("aina", "page 14")], start=200), name="more.jsonl"
+        talk("ray", [("aina", "lol"), ("aina", "haha"), ("aina", "lol"), ("aina", "haha")], start=200),
+        name="more.jsonl",
     )
     with home.store.session(read_only=True) as session:
         alert = session.scalars(sa.select(t.Alert)).one()
