@@ -287,7 +287,7 @@ def test_context_that_comes_later_is_added_to_an_alert(home: Home) -> None:
         assert not alert.settled
         before = {one.id for one in alert_messages(session, alert.id, context=True)}
     home.bring(
-        talk("ray", [("aina", "lol"), ("aina", "haha"), ("aina", "lol"), ("aina", "haha")], start=200),
+        talk("ray", [("aina", "haha"), ("aina", "hehe"), ("aina", "haha"), ("aina", "hehe")], start=200),
         name="more.jsonl",
     )
     with home.store.session(read_only=True) as session:
