@@ -61,7 +61,7 @@ def facts_of(row: Relationship) -> _Facts:
 def friends(
     request: Request,
     who: Annotated[Visitor, Depends(grown_up)],
-    child: Annotated[int | None, Query()] = None,
+    child: Annotated[str, Query(pattern="^[0-9]{0,18}$")] = "",
     show: Annotated[Show, Query()] = "all",
     order: Annotated[Order, Query()] = "strangers",
     app: Annotated[str, Query(max_length=40)] = "",
@@ -72,16 +72,15 @@ def friends(
     say = words(language_of(request))
     with house.store.session() as session:
         children = children_of(session, who)
-        if child is not None:
-            own_child(session, who, child)
-        of = [child] if child is not None else [one.id for one in children]
+        # A form that leaves the choice open sends it empty.
+        of = [own_child(session, who, int(child)).id] if child else [one.id for one in children]
         names = {one.id: shown_name(one.name) for one in children}
-        asked = {"child": child or "", "show": show, "order": order, "app": app, "find": find}
+        asked = {"child": of[0] if child else "", "show": show, "order": order, "app": app, "find": find}
+        cards: list[dict[str, Any]] = []
+        people: list[dict[str, Any]] = []
         if show == "requests":
-            count, cards = 0, []
             count, people = _lists(session, of, names, say, who, app, find, at)
         else:
-            people = []
             count, cards = _cards(session, of, names, say, who, show, order, app, find, at)
         last = max(1, -(-count // _PAGE))
 
@@ -114,7 +113,7 @@ def friends(
         )
 
 
-def _chosen(of: list[int], show: Show, app: str, find: str) -> sa.Select[tuple[int]]:
+def _chosen(of: list[int], show: Show, app: str, find: str) -> sa.Select[Any]:
     """Ids of the relationships that are asked for. Own posts are no friend."""
     query = (
         sa.select(Relationship.id)
