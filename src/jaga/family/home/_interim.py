@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from hashlib import sha256
+from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -11,8 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy import orm
 
 from jaga.records import Message
-from jaga.store import audit
-from jaga.store._tables import Alert, Child, FeedbackLine, Relationship
+from jaga.store import Store, audit
+from jaga.store._tables import Alert, Child, FeedbackLine, Import, Relationship
 from jaga.store._tables import Message as Stored
 
 
@@ -103,3 +104,29 @@ def withdraw_answer(session: orm.Session, alert_id: int, *, by: int, now: dateti
     )
     alert.state, alert.state_at, alert.state_by, alert.reason = "seen", now, by, None
     audit(session, "alert.answer_withdrawn", at=now, family=child.family, person=by, subject=f"alert:{alert.id}")
+
+
+def queue_import(
+    store: Store, child_id: int, path: Path, name: str, *, by: int | None, uploaded: bool, now: datetime
+) -> int:
+    with store.session() as session:
+        child = session.get(Child, child_id)
+        assert child is not None
+        row = Import(
+            child=child_id,
+            by=by,
+            path=str(path),
+            name=name,
+            uploaded=uploaded,
+            state="waiting",
+            asked_at=now,
+            done_at=None,
+            inputs=[],
+            error=None,
+        )
+        session.add(row)
+        session.flush()
+        audit(
+            session, "import.asked", at=now, family=child.family, person=by, subject=f"import:{row.id}", child=child_id
+        )
+        return row.id

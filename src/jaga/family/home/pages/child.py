@@ -25,7 +25,6 @@ from jaga.family.home._present import (
     children_of,
     cut,
     day_words,
-    listed,
     minute,
     shown_name,
     zone_of_family,
