@@ -6,13 +6,12 @@ import re
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta, tzinfo
 
-import msgspec
 import sqlalchemy as sa
 from babel.dates import format_date, format_timedelta
 from sqlalchemy import orm
 from starlette.exceptions import HTTPException
 
-from jaga.assessment import Assessment
+from jaga.assessment import PUBLIC
 from jaga.family.home._web import Visitor
 from jaga.family.sentences import APPS
 from jaga.sources import zone_of
@@ -26,9 +25,9 @@ __all__ = [
     "ago",
     "app_name",
     "children_of",
+    "contact_name",
     "cut",
     "day_words",
-    "decode_assessment",
     "listed",
     "minute",
     "own_alert",
@@ -47,12 +46,6 @@ _NAME = 60
 _UNSEEN = re.compile(
     "[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]+"
 )
-_decoder = msgspec.msgpack.Decoder(Assessment)
-
-
-def decode_assessment(stored: bytes) -> Assessment:
-    """An assessment as the store keeps it."""
-    return _decoder.decode(stored)
 
 
 def zone_of_family(family: Family) -> tzinfo:
@@ -125,6 +118,11 @@ def shown_name(name: str | None, fallback: str = "") -> str:
         if plain:
             return cut(plain, _NAME)
     return "?"
+
+
+def contact_name(say: Words, name: str | None, contact: str) -> str:
+    """How a contact is called; what a child tells everyone has no one to name."""
+    return say("Everyone (own posts)") if contact == PUBLIC else shown_name(name, contact)
 
 
 def app_name(platform: str) -> str:
