@@ -15,7 +15,7 @@ Opened = tuple[House, Household, Household]
 Client = Callable[[int], TestClient]
 
 
-def _house(folder: Path, *, hostile: bool) -> Opened:
+def make_house(folder: Path, *, hostile: bool) -> Opened:
     store = Store.create(folder, "correct horse battery", slot="siti")
     ours, theirs = fill(store, hostile=hostile)
     return House(folder, store=store, now=lambda: NOW), ours, theirs
@@ -24,7 +24,7 @@ def _house(folder: Path, *, hostile: bool) -> Opened:
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
     """A household whose words are ordinary, and somebody else's beside it."""
-    found = _house(tmp_path_factory.mktemp("house") / "jaga", hostile=False)
+    found = make_house(tmp_path_factory.mktemp("house") / "jaga", hostile=False)
     yield found
     found[0].close()
 
@@ -32,7 +32,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
     """The same with hostile words in every field."""
-    found = _house(tmp_path_factory.mktemp("hostile") / "jaga", hostile=True)
+    found = make_house(tmp_path_factory.mktemp("hostile") / "jaga", hostile=True)
     yield found
     found[0].close()
 

@@ -350,6 +350,8 @@ def _household(store: Store, salt: str, *, hostile: bool) -> Household:
             _message(direct.digest, "aina", 3, words("ok")),
             _message(group.digest, "kingray", 4, words("I give you 50 robux")),
             _message(direct.digest, "kingray", 5, words("send me a photo only for me")),
+            _message(direct.digest, "aina", 6, words("why?")),
+            _message(direct.digest, "kingray", 7, words("because I like you")),
         ]
         rows = []
         for message in said:
@@ -436,18 +438,16 @@ def _household(store: Store, salt: str, *, hostile: bool) -> Household:
 
         for author, name, relation, platform in (
             ("kingray", words("KingRay"), "request_received", "whatsapp"),
-            ("kingray", words("Ray the King"), "contact", "whatsapp2"),
+            ("kingray", words("Ray the King"), "contact", "telegram"),
             ("maksu", words("Mak Su"), "contact", "whatsapp"),
             ("fan1", words("a follower"), "follower", "instagram"),
             (words("asker"), None, "request_received", "instagram"),
         ):
-            account_platform = platform.rstrip("2")
-            account_author = author if platform != "whatsapp2" else author
             put(
                 Account(
                     child=aina.id,
-                    platform="telegram" if platform == "whatsapp2" else account_platform,
-                    author=account_author,
+                    platform=platform,
+                    author=author,
                     name=name,
                     relation=relation,
                     since=NOW - timedelta(days=100),
@@ -465,8 +465,8 @@ def _household(store: Store, salt: str, *, hostile: bool) -> Household:
                         level=level,
                         at=NOW - timedelta(days=days),
                         assessment=msgspec.msgpack.encode(msgspec.structs.replace(assessment, level=level)),
-                        evidence=[rows[at].digest for at in (0, 2, 4, 5)] if evidence else [],
-                        context=[rows[at].digest for at in (1, 3)] if evidence else [],
+                        evidence=[row.digest for row in rows[:6]] if evidence else [],
+                        context=[row.digest for row in rows[6:]] if evidence else [],
                         state="new",
                         state_at=NOW - timedelta(days=days),
                         state_by=None,
