@@ -30,6 +30,7 @@ __all__ = [
     "day_words",
     "listed",
     "minute",
+    "one_line",
     "own_alert",
     "own_relationship",
     "shown_name",
@@ -108,6 +109,11 @@ def ago(say: Words, at: datetime, now: datetime) -> str:
 
 def cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def one_line(text: str, limit: int = 2000) -> str:
+    """A text with something from outside in it: one line, without letters that hide or turn others."""
+    return cut(" ".join(_UNSEEN.sub(" ", text[: 2 * limit]).split()), limit)
 
 
 def shown_name(name: str | None, fallback: str = "") -> str:

@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect
 from jaga.errors import HostileInput, JagaError, StoreError
 from jaga.family.home._guides import guide_of
 from jaga.family.home._heard import heard_of
-from jaga.family.home._present import ago, app_name, children_of, day_words, shown_name, zone_of_family
+from jaga.family.home._present import ago, app_name, children_of, day_words, one_line, shown_name, zone_of_family
 from jaga.family.home._upload import LARGEST, Received, Upload
 from jaga.family.home._web import Visitor, back, grown_up, house_of, language_of, own_child, page
 from jaga.family.sentences import source_words
@@ -88,9 +88,9 @@ def _page(
                     "id": one.id,
                     "child": names[one.child],
                     # A path is shown whole: the end tells more than the beginning.
-                    "path": one.path[-200:],
+                    "path": one_line(one.path[-200:]),
                     "looked": ago(say, one.looked_at, now) if one.looked_at else "",
-                    "problem": say.found(one.problem) if one.problem else "",
+                    "problem": one_line(say.found(one.problem)) if one.problem else "",
                 }
                 for one in session.scalars(sa.select(Watched).where(Watched.child.in_(names)).order_by(Watched.id))
             ],
@@ -161,7 +161,7 @@ def one_import(request: Request, import_id: int, who: Annotated[Visitor, Depends
             state=row.state,
             state_words=_state_words(say, row),
             ago=ago(say, row.asked_at, now),
-            error=say.found(row.error[:2000]) if row.error and not row.people else "",
+            error=one_line(say.found(row.error[:2000])) if row.error and not row.people else "",
             people=[{"name": one, "shown": shown_name(one)} for one in row.people[:50]],
             inputs=[
                 {
@@ -176,7 +176,7 @@ def one_import(request: Request, import_id: int, who: Annotated[Visitor, Depends
             ],
             more_inputs=max(0, len(inputs) - _PROBLEMS),
             problems=[
-                {"where": _place(say, problem.where), "what": say.found(problem.what[:2000]), "note": problem.note}
+                {"where": _place(say, problem.where), "what": one_line(say.found(problem.what[:2000])), "note": problem.note}
                 for problem in problems[:_PROBLEMS]
             ],
             more_problems=max(0, len(problems) - _PROBLEMS),
@@ -187,7 +187,7 @@ def _place(say: Words, where: str) -> str:
     """The place, without the folders in which the file lay while it was read."""
     name, colon, rest = say.place(where[:2000]).rpartition(": ")
     short = (name or rest).replace("\\", "/").rsplit("/", 1)[-1]
-    return f"{short}{colon}{rest}" if colon else short
+    return one_line(f"{short}{colon}{rest}" if colon else short, 200)
 
 
 @router.post("/sources/imports/{import_id}/who")
