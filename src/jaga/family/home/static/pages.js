@@ -81,9 +81,16 @@
   zone.addEventListener("drop", async (event) => {
     event.preventDefault();
     zone.classList.remove("over");
-    const entries = [...event.dataTransfer.items].map((one) => one.webkitGetAsEntry && one.webkitGetAsEntry());
+    // Both have to be asked for before the first wait: afterwards the event gives nothing more.
+    const dropped = [...event.dataTransfer.items].map((one) => [
+      one.webkitGetAsEntry ? one.webkitGetAsEntry() : null,
+      one.getAsFile(),
+    ]);
     const files = [];
-    for (const entry of entries) if (entry) await walk(entry, files);
+    for (const [entry, file] of dropped) {
+      if (entry) await walk(entry, files);
+      else if (file) files.push({ file, name: file.name });
+    }
     if (files.length) send(files);
   });
 })();
