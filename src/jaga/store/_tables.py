@@ -423,10 +423,13 @@ class Delivery(Base):
     """Something to be sent, or sent: the queue that outlives a restart."""
 
     __tablename__ = "deliveries"
+    # No alert is told twice on one channel, whoever plans it.
+    __table_args__ = (sa.UniqueConstraint("channel", "alert", "kind"),)
     id: Mapped[int] = _key()
     channel: Mapped[int] = _of("channels")
-    # None: the weekly digest, or a trial.
+    # None: the weekly digest.
     alert: Mapped[int | None] = _of("alerts", nullable=True)
+    # "alert", or "digest:2026-W48".
     kind: Mapped[str]
     due_at: Mapped[datetime] = mapped_column(index=True)
     tries: Mapped[int] = mapped_column(default=0)

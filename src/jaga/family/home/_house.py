@@ -29,6 +29,10 @@ class House:
         self.folder = folder
         self.url = url
         self.now = now
+        # The address the pages are served at, ending in "/": what notifications link to.
+        self.address = "http://127.0.0.1:8787/"
+        # Set when there is something to do in the background; without it the worker looks every half minute.
+        self.awake = threading.Event()
         self._store = store
         self._lock = threading.Lock()
 
@@ -55,6 +59,10 @@ class House:
             if self._store is None:
                 self._store = Store.open(self.folder, passphrase, url=self.url)
             return self._store
+
+    def wake(self) -> None:
+        """Let the background worker look now: something was queued, or a setting changed."""
+        self.awake.set()
 
     def close(self) -> None:
         with self._lock:
