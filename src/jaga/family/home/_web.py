@@ -8,14 +8,25 @@ import msgspec
 from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from sqlalchemy import orm
 from starlette.exceptions import HTTPException
 
 from jaga import __version__
 from jaga.family.home._house import House
-from jaga.store._tables import Family, Person
+from jaga.store._tables import Child, Family, Person
 from jaga.words import LANGUAGES, choose_language, words
 
-__all__ = ["Visitor", "back", "house_of", "language_of", "page", "visitor", "visitor_or_none"]
+__all__ = [
+    "Visitor",
+    "back",
+    "grown_up",
+    "house_of",
+    "language_of",
+    "own_child",
+    "page",
+    "visitor",
+    "visitor_or_none",
+]
 
 templates = Environment(
     loader=PackageLoader("jaga.family.home", "templates"),
@@ -64,6 +75,14 @@ def grown_up(request: Request) -> Visitor:
     found = visitor(request)
     if found.is_child:
         raise HTTPException(403)
+    return found
+
+
+def own_child(session: orm.Session, visitor: Visitor, child_id: int) -> Child:
+    """The family's child of this id. Raises: HTTPException 404, if it is another's: who asks must not learn that it exists."""
+    found = session.get(Child, child_id)
+    if found is None or found.family != visitor.family.id:
+        raise HTTPException(404)
     return found
 
 
