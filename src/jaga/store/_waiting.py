@@ -18,6 +18,7 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 
@@ -37,7 +38,6 @@ _SALT_BYTES = 16
 _CHUNK = 64 * 1024
 _TAG = 16
 _IN_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
-_OPENED = "jaga-reading-"
 _NAME_BYTES = 200
 
 
@@ -178,17 +178,22 @@ def clear_opened(store: Store) -> None:
     """Remove what a crash left in the clear. For the start, before anything is read."""
     for place in (_IN_MEMORY, waiting_folder(store)):
         if place.is_dir():
-            for left in place.glob(f"{_OPENED}*"):
+            for left in place.glob(f"{_prefix(store)}*"):
                 # Of our own only: /dev/shm belongs to all.
                 with contextlib.suppress(OSError):
                     if left.stat().st_uid == os.getuid() if hasattr(os, "getuid") else True:
                         shutil.rmtree(left, ignore_errors=True)
 
 
+def _prefix(store: Store) -> str:
+    # Of this store only: the same person may run another one.
+    return f"jaga-reading-{sha256(str(store.folder.resolve()).encode()).hexdigest()[:12]}-"
+
+
 def _room(store: Store, size: int) -> Path:
     if _IN_MEMORY.is_dir() and shutil.disk_usage(_IN_MEMORY).free > 2 * size:
-        return Path(tempfile.mkdtemp(prefix=_OPENED, dir=_IN_MEMORY))
-    return Path(tempfile.mkdtemp(prefix=_OPENED, dir=waiting_folder(store)))
+        return Path(tempfile.mkdtemp(prefix=_prefix(store), dir=_IN_MEMORY))
+    return Path(tempfile.mkdtemp(prefix=_prefix(store), dir=waiting_folder(store)))
 
 
 def _fit(name: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
+import sys
 from collections.abc import Sequence
 from datetime import date
 from xml.etree import ElementTree
@@ -20,6 +21,9 @@ from jaga.assessment import Day
 from jaga.words import Words
 
 __all__ = ["Chart", "hours_chart", "hours_strip", "hours_words", "timeline"]
+
+# Pygal puts a finder for plug-ins into Python's import, in a form that Python 3.12 no longer knows and 3.11 warns of at every import.
+sys.meta_path[:] = [one for one in sys.meta_path if type(one).__module__ != "pygal"]
 
 # More bars than this cannot be told apart on a phone.
 _BARS = 45

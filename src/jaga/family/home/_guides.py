@@ -72,9 +72,11 @@ class Label(msgspec.Struct, frozen=True):
 def fitted(say: Words, text: str, room: float) -> Label:
     """A label broken into at most two lines and made small enough for `room` units: SVG breaks no lines by itself."""
     said = say(text) if text else ""
-    lines = _broken(said, 2) if _width(said) * 11 > room else (said,)
+    lines = _broken(said, 2) if _width(said) * 11.0 > room else (said,)
     widest = max(map(_width, lines), default=0.0)
-    return Label(lines, round(min(11.0, room / widest), 1) if widest else 11.0)
+    # Two lines have to share the height.
+    most = 11.0 if len(lines) == 1 else 9.5
+    return Label(lines, round(min(most, room / widest), 1) if widest else most)
 
 
 def _width(text: str) -> float:
@@ -88,7 +90,7 @@ def _width(text: str) -> float:
         elif "\u0b80" <= letter <= "\u0bff":
             total += 0.85
         else:
-            total += 0.56
+            total += 0.6
     return total
 
 

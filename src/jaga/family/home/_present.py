@@ -6,13 +6,12 @@ import re
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta, tzinfo
 
-import msgspec
 import sqlalchemy as sa
 from babel.dates import format_date, format_timedelta
 from sqlalchemy import orm
 from starlette.exceptions import HTTPException
 
-from jaga.assessment import Assessment
+from jaga.assessment import PUBLIC
 from jaga.family.home._web import Visitor
 from jaga.family.sentences import APPS
 from jaga.sources import zone_of
@@ -26,11 +25,12 @@ __all__ = [
     "ago",
     "app_name",
     "children_of",
+    "contact_name",
     "cut",
     "day_words",
-    "decode_assessment",
     "listed",
     "minute",
+    "one_line",
     "own_alert",
     "own_relationship",
     "shown_name",
@@ -47,12 +47,6 @@ _NAME = 60
 _UNSEEN = re.compile(
     "[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]+"
 )
-_decoder = msgspec.msgpack.Decoder(Assessment)
-
-
-def decode_assessment(stored: bytes) -> Assessment:
-    """An assessment as the store keeps it."""
-    return _decoder.decode(stored)
 
 
 def zone_of_family(family: Family) -> tzinfo:
@@ -117,6 +111,11 @@ def cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
+def one_line(text: str, limit: int = 2000) -> str:
+    """A text with something from outside in it: one line, without letters that hide or turn others."""
+    return cut(" ".join(_UNSEEN.sub(" ", text[: 2 * limit]).split()), limit)
+
+
 def shown_name(name: str | None, fallback: str = "") -> str:
     """A name, a title or a file's name from outside, fit for a page: one line, no letters that hide or turn others, not endless."""
     for one in (name, fallback):
@@ -125,6 +124,11 @@ def shown_name(name: str | None, fallback: str = "") -> str:
         if plain:
             return cut(plain, _NAME)
     return "?"
+
+
+def contact_name(say: Words, name: str | None, contact: str) -> str:
+    """How a contact is called; what a child tells everyone has no one to name."""
+    return say("Everyone (own posts)") if contact == PUBLIC else shown_name(name, contact)
 
 
 def app_name(platform: str) -> str:

@@ -14,13 +14,14 @@ from starlette.exceptions import HTTPException
 from jaga.assessment import PUBLIC, Assessment
 from jaga.family.home._charts import timeline
 from jaga.family.home._disclosure import shown
-from jaga.family.home._interim import Kept, alert_messages, answer_alert, withdraw_answer
+from jaga.family.home._house import House
+from jaga.family.home._interim import withdraw_answer
 from jaga.family.home._present import (
     age_of,
     ago,
     app_name,
+    contact_name,
     cut,
-    decode_assessment,
     listed,
     minute,
     own_alert,
@@ -31,7 +32,7 @@ from jaga.family.home._sure import sure_words
 from jaga.family.home._web import Visitor, back, grown_up, house_of, language_of, page
 from jaga.family.sentences import attachment_words, level_words, next_steps, risk_words, stage_words, strongest, why
 from jaga.guidance import Guidance, load_guidance
-from jaga.store import audit
+from jaga.store import AlertMessage, alert_messages, answer_alert, audit, load_assessment
 from jaga.store._tables import Alert, Child, Conversation, Person, Relationship
 from jaga.words import LANGUAGES, Words, words
 
@@ -83,80 +84,94 @@ def _page(request: Request, alert_id: int, who: Visitor, *, around: bool) -> Res
     now = house.now()
     say = words(language_of(request))
     zone = zone_of_family(who.family)
-    with house.store.session() as session:
+    with house.store.session(read_only=True) as session:
         found, child = own_alert(session, who, alert_id)
-        assessment = decode_assessment(found.assessment)
-        relationship = session.get(Relationship, found.relationship)
-        assert relationship is not None
-        # Sentences and tables name the contact as the pages do: on one line, and not endless.
-        contact = shown_name(relationship.name or assessment.contact_name, assessment.contact)
-        assessment = _named(assessment, contact)
-        limits = shown(child, found.level, now.astimezone(zone).date())
+        limits = shown(child, who.family, now.astimezone(zone).date())
         if around and not limits.context:
             raise HTTPException(403)
-        lines = (
-            []
-            if limits.messages == 0
-            else _lines(session, found, child, assessment, say, who, around=around, most=limits.messages)
-        )
-        if found.state == "new":
-            answer_alert(session, alert_id, "seen", by=who.person.id, reason=None, now=now)
-        # Whoever looks at messages is written down, each time: the child can see it.
+        values = _values(session, found, child, say, who, now, lines=limits.lines, around=around)
+    _note_look(house, who, found, child, len(values["lines"]), around=around)
+    return page(
+        request,
+        "alert.html",
+        **values,
+        may_look_around=limits.context and not around and bool(found.context),
+        held_back=not limits.lines,
+        around=around,
+    )
+
+
+def _note_look(house: House, who: Visitor, alert: Alert, child: Child, lines: int, *, around: bool) -> None:
+    """Write down who looks, before anything is shown: the child can see it. In a session of its own, so that a page that reads does not
+    wait for its turn to write longer than it must."""
+    with house.store.session() as session:
+        if alert.state == "new":
+            answer_alert(session, alert.id, "seen", by=who.person.id, reason=None, now=house.now())
         if lines:
             audit(
                 session,
                 "alert.messages.around" if around else "alert.messages",
-                at=now,
+                at=house.now(),
                 family=who.family.id,
                 person=who.person.id,
-                subject=f"alert:{found.id}",
+                subject=f"alert:{alert.id}",
                 child=child.id,
-                messages=len(lines),
+                messages=lines,
             )
-        guidance = load_guidance(who.family.country.lower())
-        steps, talk = _steps(say, guidance, assessment, age_of(child, now.astimezone(zone).date()))
-        law = guidance.laws.get(assessment.risk_type or "")
-        serious = found.level in ("concern", "urgent")
-        return page(
-            request,
-            "alert.html",
-            id=found.id,
-            child=shown_name(child.name),
-            child_id=child.id,
-            contact=contact,
-            # The child's own public posts are no contact, and have no card.
-            friend=None if relationship.contact == PUBLIC else relationship.id,
-            level=found.level,
-            level_words=level_words(say, found.level),
-            risk=risk_words(say, assessment.risk_type),
-            stage=stage_words(say, assessment.stage) if serious else "",
-            at=minute(found.at, zone),
-            ago=ago(say, found.at, now),
-            apps=listed(say, (app_name(one) for one in assessment.platforms)),
-            messages=assessment.messages,
-            why=why(say, assessment),
-            chart=timeline(say, assessment.days),
-            lines=lines,
-            held_back=limits.messages is not None and len(found.evidence) > limits.messages,
-            may_look_around=limits.context and not around and bool(lines),
-            around=around,
-            zone=who.family.zone,
-            sure=sure_words(say, assessment.score),
-            unjudged=[attachment_words(say, kind, count) for kind, count in sorted(assessment.unjudged.items())],
-            steps=steps,
-            talk=talk,
-            law=say(law) if law and serious else None,
-            serious=serious,
-            helplines=guidance.helplines,
-            keep=guidance.keep.steps if guidance.keep else (),
-            state=found.state if found.state in _ANSWERED else "open",
-            answer=_answer_words(session, found, say, who, now),
-            reason=cut(found.reason or "", 500),
-        )
 
 
-def _named(assessment: Assessment, contact: str) -> Assessment:
-    return msgspec.structs.replace(assessment, contact_name=contact if assessment.contact != PUBLIC else None)
+def _values(
+    session: orm.Session,
+    found: Alert,
+    child: Child,
+    say: Words,
+    who: Visitor,
+    now: datetime,
+    *,
+    lines: bool,
+    around: bool,
+) -> dict[str, Any]:
+    zone = zone_of_family(who.family)
+    assessment = load_assessment(found.assessment)
+    relationship = session.get_one(Relationship, found.relationship)
+    # Sentences and tables name the contact as the pages do: on one line, and not endless.
+    contact = contact_name(say, relationship.name or assessment.contact_name, relationship.contact)
+    assessment = msgspec.structs.replace(assessment, contact_name=contact)
+    guidance = load_guidance(who.family.country.lower())
+    steps, talk = _steps(say, guidance, assessment, age_of(child, now.astimezone(zone).date()))
+    law = guidance.laws.get(assessment.risk_type or "")
+    serious = found.level in ("concern", "urgent")
+    return {
+        "id": found.id,
+        "child": shown_name(child.name),
+        "contact": contact,
+        # The child's own public posts are no contact, and have no card.
+        "friend": None if relationship.contact == PUBLIC else relationship.id,
+        "child_id": child.id,
+        "level": found.level,
+        "level_words": level_words(say, found.level),
+        "risk": risk_words(say, assessment.risk_type),
+        "stage": stage_words(say, assessment.stage) if serious else "",
+        "at": minute(found.at, zone),
+        "ago": ago(say, found.at, now),
+        "apps": listed(say, (app_name(one) for one in assessment.platforms)),
+        "messages": assessment.messages,
+        "why": why(say, assessment),
+        "chart": timeline(say, assessment.days),
+        "lines": _lines(session, found, child, assessment, say, who, around=around) if lines else [],
+        "zone": who.family.zone,
+        "sure": sure_words(say, assessment.score),
+        "unjudged": [attachment_words(say, kind, count) for kind, count in sorted(assessment.unjudged.items())],
+        "steps": steps,
+        "talk": talk,
+        "law": say(law) if law and serious else None,
+        "serious": serious,
+        "helplines": guidance.helplines,
+        "keep": guidance.keep.steps if guidance.keep else (),
+        "state": found.state if found.state in _ANSWERED else "open",
+        "answer": _answer_words(session, found, say, who, now),
+        "reason": cut(found.reason or "", 500),
+    }
 
 
 def _lines(
@@ -168,19 +183,11 @@ def _lines(
     who: Visitor,
     *,
     around: bool,
-    most: int | None,
 ) -> list[dict[str, Any]]:
     """The messages as parts.html shows them: in time order, with why each is here."""
     zone = zone_of_family(who.family)
     told = {piece.message: (piece, reasons) for piece, reasons in strongest(say, assessment, 1000)}
     kept = alert_messages(session, alert.id, context=around)
-    if most is not None:
-        evidence = sorted(
-            (one for one in kept if not one.context),
-            key=lambda one: -(told[one.message.id][0].added if one.message.id in told else 0.0),
-        )
-        chosen = {one.message.id for one in evidence[:most]}
-        kept = [one for one in kept if one.context or one.message.id in chosen]
     titles = {
         row.digest: row.title
         for row in session.scalars(
@@ -190,36 +197,56 @@ def _lines(
                 Conversation.kind != "direct",
             )
         )
+        if row.title
     }
     lines = []
     for one in kept:
-        piece, reasons = told.get(one.message.id, (None, []))
+        piece, reasons = told.pop(one.id, (None, []))
         language = piece.language if piece is not None and piece.language in LANGUAGES else None
         lines.append(
             {
+                "at": one.message.sent_at,
                 "when": minute(one.message.sent_at, zone),
-                "who": _author(one, child, assessment),
+                "who": _author(one.message.author, child, assessment),
                 "where": shown_name(titles[one.message.conversation]) if one.message.conversation in titles else None,
                 "text": cut(one.message.text, _LONGEST),
                 "language": language,
                 "attachments": _attached(one, say),
                 "why": reasons,
-                "aside": one.context,
-                "changed": not one.intact,
+                "aside": not one.shows,
+                "changed": one.sealed is not None and not one.intact,
+                "part": False,
             }
         )
-    return lines
+    # What retention dropped before the alert was raised: its first words stand in the assessment.
+    for piece, reasons in told.values():
+        lines.append(
+            {
+                "at": piece.sent_at,
+                "when": minute(piece.sent_at, zone),
+                "who": _author(piece.author, child, assessment),
+                "where": None,
+                "text": cut(piece.text, _LONGEST),
+                "language": piece.language if piece.language in LANGUAGES else None,
+                "attachments": [],
+                "why": reasons,
+                "aside": False,
+                "changed": False,
+                "part": True,
+            }
+        )
+    return sorted(lines, key=lambda line: line["at"])
 
 
-def _author(one: Kept, child: Child, assessment: Assessment) -> str:
-    if one.message.author == assessment.child:
+def _author(author: str, child: Child, assessment: Assessment) -> str:
+    if author == assessment.child:
         return shown_name(child.name)
-    if one.message.author == assessment.contact:
+    if author == assessment.contact:
         return assessment.contact_name or shown_name(assessment.contact)
-    return shown_name(one.message.author)
+    return shown_name(author)
 
 
-def _attached(one: Kept, say: Words) -> list[str]:
+def _attached(one: AlertMessage, say: Words) -> list[str]:
     """Attachments are named and never shown: what a picture shows must not be spread by looking for help."""
     return [
         say(

@@ -23,6 +23,7 @@ from jaga.family.home._present import (
     ago,
     app_name,
     children_of,
+    contact_name,
     cut,
     day_words,
     minute,
@@ -90,7 +91,7 @@ def children(request: Request, who: Annotated[Visitor, Depends(grown_up)]) -> Re
     house = house_of(request)
     now = house.now()
     say = words(language_of(request))
-    with house.store.session() as session:
+    with house.store.session(read_only=True) as session:
         found = children_of(session, who)
         open_alerts: dict[int, int] = {}
         for child, count in session.execute(
@@ -128,10 +129,10 @@ def child(request: Request, child_id: int, who: Annotated[Visitor, Depends(grown
     now = house.now()
     say = words(language_of(request))
     zone = zone_of_family(who.family)
-    with house.store.session() as session:
+    with house.store.session(read_only=True) as session:
         one = own_child(session, who, child_id)
         name = shown_name(one.name)
-        limits = shown(one, "concern", now.astimezone(zone).date())
+        limits = shown(one, who.family, now.astimezone(zone).date())
         rows = session.execute(
             sa.select(Relationship.id, Relationship.contact, Relationship.name, Relationship.assessment).where(
                 Relationship.child == one.id, Relationship.score > 0
@@ -139,7 +140,44 @@ def child(request: Request, child_id: int, who: Annotated[Visitor, Depends(grown
         ).all()
         heard = [(row, _decoder.decode(row.assessment)) for row in rows]
         posts = _posts(session, one, heard, say, zone, limits)
-        if posts["lines"] and limits.posts:
+        values: dict[str, Any] = {
+            "id": one.id,
+            "name": name,
+            "age": age_words(say, one, now.astimezone(zone).date()),
+            "told": day_words(say, one.told_at, zone) if one.told_at else "",
+            "posts": posts,
+            "exposure": _exposure(heard, say, zone),
+            "wellbeing": _wellbeing(heard, say, zone),
+            "hours": _hours(session, one, say, name),
+            "alerts": [
+                {
+                    "id": alert.id,
+                    "words": level_words(say, alert.level),
+                    "contact": contact_name(say, name, contact),
+                    "at": minute(alert.at, zone),
+                    "level": alert.level,
+                }
+                for alert, name, contact in session.execute(
+                    sa.select(Alert, Relationship.name, Relationship.contact)
+                    .join(Relationship, Relationship.id == Alert.relationship)
+                    .where(Alert.child == one.id)
+                    .order_by(Alert.id.desc())
+                    .limit(20)
+                )
+            ],
+            "protected": [
+                shown_name(trusted.who, trusted.contact)
+                for trusted in session.scalars(
+                    sa.select(Trusted).where(Trusted.child == one.id, Trusted.kind == "protected").limit(50)
+                )
+            ],
+            "apps": [
+                {"name": app_name(heard_app.platform), "ago": ago(say, heard_app.brought_at, now)}
+                for heard_app in heard_of(session, one.id)
+            ],
+        }
+    if posts["lines"] and limits.context:
+        with house.store.session() as session:
             audit(
                 session,
                 "child.posts",
@@ -149,44 +187,7 @@ def child(request: Request, child_id: int, who: Annotated[Visitor, Depends(grown
                 subject=f"child:{one.id}",
                 posts=len(posts["lines"]),
             )
-        return page(
-            request,
-            "child.html",
-            id=one.id,
-            name=name,
-            age=age_words(say, one, now.astimezone(zone).date()),
-            told=day_words(say, one.told_at, zone) if one.told_at else "",
-            posts=posts,
-            exposure=_exposure(heard, say, zone),
-            wellbeing=_wellbeing(heard, say, zone),
-            hours=_hours(session, one, say, name),
-            alerts=[
-                {
-                    "id": alert.id,
-                    "words": level_words(say, alert.level),
-                    "contact": shown_name(contact),
-                    "at": minute(alert.at, zone),
-                    "level": alert.level,
-                }
-                for alert, contact in session.execute(
-                    sa.select(Alert, sa.func.coalesce(Relationship.name, Relationship.contact))
-                    .join(Relationship, Relationship.id == Alert.relationship)
-                    .where(Alert.child == one.id)
-                    .order_by(Alert.id.desc())
-                    .limit(20)
-                )
-            ],
-            protected=[
-                shown_name(trusted.who, trusted.contact)
-                for trusted in session.scalars(
-                    sa.select(Trusted).where(Trusted.child == one.id, Trusted.kind == "protected").limit(50)
-                )
-            ],
-            apps=[
-                {"name": app_name(heard_app.platform), "ago": ago(say, heard_app.brought_at, now)}
-                for heard_app in heard_of(session, one.id)
-            ],
-        )
+    return page(request, "child.html", **values)
 
 
 def age_words(say: Words, child: Child, today: date) -> str:
@@ -233,16 +234,17 @@ def _posts(session: orm.Session, child: Child, heard: _Rows, say: Words, zone: t
                 "when": minute(piece.sent_at, zone),
                 "who": app_name(platforms[piece.conversation]) if piece.conversation in platforms else "",
                 "where": None,
-                "text": cut(piece.text, 500) if limits.posts else "",
+                "text": cut(piece.text, 500) if limits.context else "",
                 "language": piece.language if piece.language in LANGUAGES else None,
                 "attachments": (),
                 "why": [group_words(say, "personal_data", piece.group)],
                 "aside": False,
                 "changed": False,
+                "part": False,
             }
             for piece in pieces[:_POSTS]
         ],
-        "words_held_back": bool(pieces) and not limits.posts,
+        "words_held_back": bool(pieces) and not limits.context,
         "remove": [
             {"app": app_name(app), "steps": [say(text) for text in steps.get(app, steps["any"])]} for app in apps
         ],

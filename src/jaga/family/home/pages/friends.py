@@ -18,7 +18,6 @@ from jaga.family.home._present import (
     app_name,
     children_of,
     day_words,
-    decode_assessment,
     listed,
     minute,
     own_relationship,
@@ -27,7 +26,7 @@ from jaga.family.home._present import (
 )
 from jaga.family.home._web import Visitor, back, grown_up, house_of, language_of, own_child, page
 from jaga.family.sentences import group_words, level_words, risk_words, tactic_words
-from jaga.store import audit
+from jaga.store import audit, load_assessment
 from jaga.store._tables import Account, Alert, Conversation, Relationship, Trusted
 from jaga.words import Words, words
 
@@ -70,7 +69,7 @@ def friends(
 ) -> Response:
     house = house_of(request)
     say = words(language_of(request))
-    with house.store.session() as session:
+    with house.store.session(read_only=True) as session:
         children = children_of(session, who)
         # A form that leaves the choice open sends it empty.
         of = [own_child(session, who, int(child)).id] if child else [one.id for one in children]
@@ -224,7 +223,7 @@ def _beside(session: orm.Session, rows: list[Relationship], family: list[int]) -
 
 def _card(row: Relationship, names: dict[int, str], say: Words, who: Visitor, beside: _Beside) -> dict[str, Any]:
     facts = facts_of(row)
-    assessment = decode_assessment(row.assessment)
+    assessment = load_assessment(row.assessment)
     zone = zone_of_family(who.family)
     trusted = beside.trusted.get((row.child, row.contact))
     accounts = beside.accounts.get((row.child, row.contact), [])
@@ -374,11 +373,11 @@ def friend(request: Request, friend_id: int, who: Annotated[Visitor, Depends(gro
     now = house.now()
     say = words(language_of(request))
     zone = zone_of_family(who.family)
-    with house.store.session() as session:
+    with house.store.session(read_only=True) as session:
         row, child = own_relationship(session, who, friend_id)
         names = {one.id: shown_name(one.name) for one in children_of(session, who)}
         beside = _beside(session, [row], list(names))
-        assessment = decode_assessment(row.assessment)
+        assessment = load_assessment(row.assessment)
         facts = facts_of(row)
         trusted = beside.trusted.get((row.child, row.contact))
         alerts = session.scalars(

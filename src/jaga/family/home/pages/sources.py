@@ -18,13 +18,12 @@ from starlette.requests import ClientDisconnect
 from jaga.errors import HostileInput, JagaError, StoreError
 from jaga.family.home._guides import guide_of
 from jaga.family.home._heard import heard_of
-from jaga.family.home._interim import queue_import
-from jaga.family.home._present import ago, app_name, children_of, day_words, shown_name, zone_of_family
+from jaga.family.home._present import ago, app_name, children_of, day_words, one_line, shown_name, zone_of_family
 from jaga.family.home._upload import LARGEST, Received, Upload
 from jaga.family.home._web import Visitor, back, grown_up, house_of, language_of, own_child, page
 from jaga.family.sentences import source_words
 from jaga.sources import InputSummary
-from jaga.store import audit
+from jaga.store import add_account, audit, queue_import
 from jaga.store._tables import Child, Import, Watched
 from jaga.words import Words, words
 
@@ -52,7 +51,7 @@ def _page(
     now = house.now()
     say = words(language_of(request))
     zone = zone_of_family(who.family)
-    with house.store.session() as session:
+    with house.store.session(read_only=True) as session:
         children = children_of(session, who)
         if child is not None:
             own_child(session, who, child)
@@ -89,9 +88,9 @@ def _page(
                     "id": one.id,
                     "child": names[one.child],
                     # A path is shown whole: the end tells more than the beginning.
-                    "path": one.path[-200:],
+                    "path": one_line(one.path[-200:]),
                     "looked": ago(say, one.looked_at, now) if one.looked_at else "",
-                    "problem": say.found(one.problem) if one.problem else "",
+                    "problem": one_line(say.found(one.problem)) if one.problem else "",
                 }
                 for one in session.scalars(sa.select(Watched).where(Watched.child.in_(names)).order_by(Watched.id))
             ],
@@ -104,7 +103,7 @@ def imports(request: Request, who: Annotated[Visitor, Depends(grown_up)]) -> Res
     """The list alone, asked for every two seconds while something is being read."""
     house = house_of(request)
     say = words(language_of(request))
-    with house.store.session() as session:
+    with house.store.session(read_only=True) as session:
         names = {one.id: shown_name(one.name) for one in children_of(session, who)}
         return page(request, "imports.html", imports=_imports(session, names, say, house.now()))
 
@@ -148,15 +147,8 @@ def one_import(request: Request, import_id: int, who: Annotated[Visitor, Depends
     house = house_of(request)
     now = house.now()
     say = words(language_of(request))
-    with house.store.session() as session:
-        found = session.execute(
-            sa.select(Import, Child)
-            .join(Child, Child.id == Import.child)
-            .where(Import.id == import_id, Child.family == who.family.id)
-        ).one_or_none()
-        if found is None:
-            raise HTTPException(404)
-        row, child = found
+    with house.store.session(read_only=True) as session:
+        row, child = _own_import(session, who, import_id)
         inputs = msgspec.convert(row.inputs or [], type=list[InputSummary])
         problems = [problem for item in inputs for problem in item.problems]
         problems.sort(key=lambda one: one.note)
@@ -169,7 +161,8 @@ def one_import(request: Request, import_id: int, who: Annotated[Visitor, Depends
             state=row.state,
             state_words=_state_words(say, row),
             ago=ago(say, row.asked_at, now),
-            error=say.found(row.error[:2000]) if row.error else "",
+            error=one_line(say.found(row.error[:2000])) if row.error and not row.people else "",
+            people=[{"name": one, "shown": shown_name(one)} for one in row.people[:50]],
             inputs=[
                 {
                     "path": shown_name(item.path.replace("\\", "/").rsplit("/", 1)[-1]),
@@ -183,7 +176,7 @@ def one_import(request: Request, import_id: int, who: Annotated[Visitor, Depends
             ],
             more_inputs=max(0, len(inputs) - _PROBLEMS),
             problems=[
-                {"where": _place(say, problem.where), "what": say.found(problem.what[:2000]), "note": problem.note}
+                {"where": _place(say, problem.where), "what": one_line(say.found(problem.what[:2000])), "note": problem.note}
                 for problem in problems[:_PROBLEMS]
             ],
             more_problems=max(0, len(problems) - _PROBLEMS),
@@ -194,7 +187,47 @@ def _place(say: Words, where: str) -> str:
     """The place, without the folders in which the file lay while it was read."""
     name, colon, rest = say.place(where[:2000]).rpartition(": ")
     short = (name or rest).replace("\\", "/").rsplit("/", 1)[-1]
-    return f"{short}{colon}{rest}" if colon else short
+    return one_line(f"{short}{colon}{rest}" if colon else short, 200)
+
+
+@router.post("/sources/imports/{import_id}/who")
+def who_is_it(
+    request: Request,
+    import_id: int,
+    who: Annotated[Visitor, Depends(grown_up)],
+    name: Annotated[str, Form(min_length=1, max_length=1000)],
+) -> Response:
+    """Under which of the names in an export the child writes; then it is read after all."""
+    house = house_of(request)
+    with house.store.session() as session:
+        row, child = _own_import(session, who, import_id)
+        # Only what the export offers: a name typed by hand could turn a contact into the child.
+        if name not in row.people:
+            raise HTTPException(422)
+        add_account(session, child.id, None, name)
+        row.state, row.error, row.people, row.done_at = "waiting", None, [], None
+        audit(
+            session,
+            "import.child_named",
+            at=house.now(),
+            family=who.family.id,
+            person=who.person.id,
+            subject=f"import:{row.id}",
+            child=child.id,
+        )
+    return back(f"/sources/imports/{import_id}")
+
+
+def _own_import(session: orm.Session, who: Visitor, import_id: int) -> tuple[Import, Child]:
+    """Raises: HTTPException 404, if it is not this family's."""
+    found = session.execute(
+        sa.select(Import, Child)
+        .join(Child, Child.id == Import.child)
+        .where(Import.id == import_id, Child.family == who.family.id)
+    ).one_or_none()
+    if found is None:
+        raise HTTPException(404)
+    return found[0], found[1]
 
 
 @router.post("/sources/upload")
@@ -235,7 +268,7 @@ def _queue(request: Request, who: Visitor, asked: str, done: list[Received]) -> 
     house = house_of(request)
     say = words(language_of(request))
     try:
-        with house.store.session() as session:
+        with house.store.session(read_only=True) as session:
             child = own_child(session, who, int(asked) if asked.isdecimal() and len(asked) < 19 else -1)
         if child.told_at is None:
             _drop(done)
