@@ -16,7 +16,7 @@ from sqlalchemy import orm
 
 from jaga.errors import StoreError, UsageError, WrongPassphrase
 from jaga.store._errors import translated
-from jaga.store._keys import KEY_BYTES, Keys
+from jaga.store._keys import KEY_BYTES, Cost, Keys
 from jaga.store._lock import one_at_a_time
 from jaga.store._tables import Base
 
@@ -48,8 +48,10 @@ class Store:
         return (folder / "keys.json").exists()
 
     @classmethod
-    def create(cls, folder: Path, passphrase: str, *, slot: str, url: str | None = None) -> Store:
-        """A new, empty store. Raises: UsageError if there is one already; StoreError."""
+    def create(
+        cls, folder: Path, passphrase: str, *, slot: str, url: str | None = None, cost: Cost | None = None
+    ) -> Store:
+        """A new, empty store. `cost`: of guessing a passphrase (tests take less). Raises: UsageError if there is one already; StoreError."""
         if cls.exists(folder):
             raise UsageError("there is a store already", remedy="open it, or choose another folder with JAGA_HOME")
         try:
@@ -57,7 +59,7 @@ class Store:
         except OSError as error:
             raise StoreError(f"cannot make the folder: {error.strerror}", where=str(folder)) from error
         key = token_bytes(KEY_BYTES)
-        keys = Keys(folder / "keys.json")
+        keys = Keys(folder / "keys.json", cost=cost)
         engine = _engine(folder, key, url)
         Base.metadata.create_all(engine)
         keys.lock(slot, key, passphrase)

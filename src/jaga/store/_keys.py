@@ -20,13 +20,21 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from jaga.errors import StoreError, UsageError, WrongPassphrase
 
-__all__ = ["KEY_BYTES", "Keys", "recovery_code"]
+__all__ = ["KEY_BYTES", "SHORTEST", "Cost", "Keys", "recovery_code"]
 
 KEY_BYTES = 32
+SHORTEST = 10
 _VERSION = 1
-_SHORTEST = 10
 # Letters and digits that nobody confuses on paper (Crockford's base 32).
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+class Cost(msgspec.Struct, frozen=True, kw_only=True):
+    """What one guess costs (Argon2id). The default is RFC 9106's second recommended setting; only tests take less, to be quick."""
+
+    memory_kib: int = 65536
+    passes: int = 3
+    lanes: int = 4
 
 
 class _Slot(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,12 +55,13 @@ class _File(msgspec.Struct, frozen=True, kw_only=True):
 class Keys:
     """The slots of one store. Every change is written at once, and whole: a crash leaves the old file or the new one."""
 
-    def __init__(self, path: Path, slots: dict[str, _Slot] | None = None) -> None:
+    def __init__(self, path: Path, slots: dict[str, _Slot] | None = None, *, cost: Cost | None = None) -> None:
         self.path = path
+        self.cost = Cost() if cost is None else cost
         self._slots = slots if slots is not None else {}
 
     @classmethod
-    def load(cls, path: Path) -> Keys:
+    def load(cls, path: Path, *, cost: Cost | None = None) -> Keys:
         """Raises: StoreError, if the file is missing or damaged."""
         try:
             found = msgspec.json.decode(path.read_bytes(), type=_File)
@@ -64,7 +73,7 @@ class Keys:
             raise StoreError(f"the key file cannot be read: {error}", where=str(path)) from error
         if found.version != _VERSION:
             raise StoreError("the key file is of a later version of Jaga", where=str(path))
-        return cls(path, dict(found.slots))
+        return cls(path, dict(found.slots), cost=cost)
 
     @property
     def slots(self) -> tuple[str, ...]:
@@ -72,13 +81,13 @@ class Keys:
 
     def lock(self, name: str, key: bytes, passphrase: str, *, kind: str = "passphrase") -> None:
         """Put `key` into the slot `name`, to be opened by `passphrase`. Raises: UsageError for a short one; StoreError."""
-        if kind == "passphrase" and len(passphrase) < _SHORTEST:
+        if kind == "passphrase" and len(passphrase) < SHORTEST:
             raise UsageError(
-                f"a passphrase has at least {_SHORTEST} characters",
+                f"a passphrase has at least {SHORTEST} characters",
                 remedy="four or five words are easy to keep in mind",
             )
         salt, nonce = secrets.token_bytes(16), secrets.token_bytes(12)
-        slot = _Slot(kind=kind, salt=salt, nonce=nonce, locked=b"")
+        slot = _Slot(kind=kind, salt=salt, nonce=nonce, locked=b"", **msgspec.structs.asdict(self.cost))
         locked = ChaCha20Poly1305(_derive(passphrase, slot)).encrypt(nonce, key, _bound(name, slot))
         before = dict(self._slots)
         self._slots[name] = msgspec.structs.replace(slot, locked=locked)
@@ -90,13 +99,18 @@ class Keys:
 
     def unlock(self, passphrase: str, name: str | None = None) -> bytes:
         """The key, from the slot `name` or whichever fits. Raises: WrongPassphrase."""
+        return self.find(passphrase, name)[1]
+
+    def find(self, passphrase: str, name: str | None = None) -> tuple[str, bytes]:
+        """As `unlock`, with the name of the slot that fitted before the key."""
         for slot_name, slot in self._slots.items():
             if name is not None and slot_name != name:
                 continue
             try:
-                return ChaCha20Poly1305(_derive(passphrase, slot)).decrypt(
+                key = ChaCha20Poly1305(_derive(passphrase, slot)).decrypt(
                     slot.nonce, slot.locked, _bound(slot_name, slot)
                 )
+                return slot_name, key
             except InvalidTag:
                 continue
         raise WrongPassphrase("the passphrase does not fit", where=str(self.path))

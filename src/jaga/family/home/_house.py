@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Literal
 
-from jaga.store import Store
+from jaga.errors import WrongPassphrase
+from jaga.family.home._attempts import Attempts
+from jaga.family.home._tickets import Tickets
+from jaga.store import Keys, Store
+from jaga.store._keys import Cost
+from jaga.store._people import tidy_slots
 
-__all__ = ["House", "State"]
+__all__ = ["OWN_HOSTS", "House", "State"]
+
+# What this machine calls itself in a browser on it.
+OWN_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 # new: nobody has set it up. locked: there is a store, but its key is not known since the start. open: ready.
 State = Literal["new", "locked", "open"]
@@ -24,11 +32,30 @@ class House:
     """One per process. `now` may be replaced in tests; nothing else in here asks a clock."""
 
     def __init__(
-        self, folder: Path, *, url: str | None = None, store: Store | None = None, now: Callable[[], datetime] = _now
+        self,
+        folder: Path,
+        *,
+        url: str | None = None,
+        store: Store | None = None,
+        now: Callable[[], datetime] = _now,
+        hosts: Collection[str] = (),
+        cost: Cost | None = None,
     ) -> None:
+        """`hosts`: names and addresses it is served under, besides this machine's own. `cost`: see jaga.store.Keys; only tests give one."""
         self.folder = folder
         self.url = url
         self.now = now
+        self.cost = cost
+        # Anything else in the Host header is refused: a page elsewhere whose name is made to point here (DNS rebinding) gets nothing.
+        self.hosts = frozenset({*OWN_HOSTS, *(one.casefold() for one in hosts)})
+        self.tickets = Tickets()
+        # Recovery codes that were made and not yet confirmed, by family: code, group asked for, when. In memory only.
+        self.kits: dict[str, tuple[str, int, datetime]] = {}
+        self.attempts = Attempts(folder / "attempts.json")
+        # The address the pages are served at, ending in "/": what notifications link to.
+        self.address = "http://127.0.0.1:8787/"
+        # Set when there is something to do in the background; without it the worker looks every half minute.
+        self.awake = threading.Event()
         self._store = store
         self._lock = threading.Lock()
 
@@ -46,15 +73,34 @@ class House:
 
     def create(self, passphrase: str, *, slot: str) -> Store:
         with self._lock:
-            self._store = Store.create(self.folder, passphrase, slot=slot, url=self.url)
+            self._store = Store.create(self.folder, passphrase, slot=slot, url=self.url, cost=self.cost)
             return self._store
 
     def unlock(self, passphrase: str) -> Store:
         """Raises: WrongPassphrase, StoreError."""
+        self.open_by(passphrase)
+        return self.store
+
+    def open_by(self, passphrase: str, slot: str | None = None) -> str:
+        """Open it, and give the name of the key slot that the passphrase fitted. Raises: WrongPassphrase, StoreError."""
         with self._lock:
-            if self._store is None:
-                self._store = Store.open(self.folder, passphrase, url=self.url)
-            return self._store
+            keys = Keys.load(self.folder / "keys.json") if self._store is None else self._store.keys
+            fitted, key = keys.find(passphrase, slot)
+            store = self._store if self._store is not None else Store.open_with_key(self.folder, key, url=self.url)
+            if self.cost is not None:
+                store.keys.cost = self.cost
+            tidy_slots(store)
+            if fitted not in store.keys.slots:
+                # A passphrase that was changed, or of somebody who was removed, just before a crash.
+                if self._store is None:
+                    store.close()
+                raise WrongPassphrase("the passphrase does not fit", where=str(self.folder / "keys.json"))
+            self._store = store
+            return fitted
+
+    def wake(self) -> None:
+        """Let the background worker look now: something was queued, or a setting changed."""
+        self.awake.set()
 
     def close(self) -> None:
         with self._lock:
