@@ -137,7 +137,7 @@ def _state_words(say: Words, row: Import) -> str:
     if row.state == "reading":
         return say.plural("being read: {count} message so far", "being read: {count} messages so far", row.read)
     if row.state == "failed":
-        return say("could not be read")
+        return say("waits for your answer") if row.people else say("could not be read")
     return say.plural(
         "read: {count} message, {new} new", "read: {count} messages, {new} new", row.read, new=f"{row.new:,}"
     )
