@@ -11,8 +11,7 @@ from typing import Literal
 from jaga.errors import WrongPassphrase
 from jaga.family.home._attempts import Attempts
 from jaga.family.home._tickets import Tickets
-from jaga.store import Keys, Store
-from jaga.store._keys import Cost
+from jaga.store import STANDARD, Cost, Keys, Store
 from jaga.store._people import tidy_slots
 
 __all__ = ["OWN_HOSTS", "House", "State"]
@@ -39,7 +38,7 @@ class House:
         store: Store | None = None,
         now: Callable[[], datetime] = _now,
         hosts: Collection[str] = (),
-        cost: Cost | None = None,
+        cost: Cost = STANDARD,
     ) -> None:
         """`hosts`: names and addresses it is served under, besides this machine's own. `cost`: see jaga.store.Keys; only tests give one."""
         self.folder = folder
@@ -85,10 +84,9 @@ class House:
         """Open it, and give the name of the key slot that the passphrase fitted. Raises: WrongPassphrase, StoreError."""
         with self._lock:
             keys = Keys.load(self.folder / "keys.json") if self._store is None else self._store.keys
-            fitted, key = keys.find(passphrase, slot)
-            store = self._store if self._store is not None else Store.open_with_key(self.folder, key, url=self.url)
-            if self.cost is not None:
-                store.keys.cost = self.cost
+            fitted, _ = keys.find(passphrase, slot)
+            store = self._store if self._store is not None else Store.open(self.folder, passphrase, url=self.url)
+            store.keys.cost = self.cost
             tidy_slots(store)
             if fitted not in store.keys.slots:
                 # A passphrase that was changed, or of somebody who was removed, just before a crash.
