@@ -70,9 +70,12 @@ class Assessor:
         # In a group: who spoke last, the child included; whoever speaks next turns to them.
         self._spoke: dict[str, str] = {}
         self._offsets: dict[int, timedelta] = {}
+        # The relationship the last message belonged to, who wrote it, its local day and hour; None if it belonged to none.
+        self.latest: tuple[Relationship, Actor, int, int] | None = None
 
     def observe(self, message: Message) -> Assessment | None:
         """Take in the next message. The relationship's assessment if its level rose, else None."""
+        self.latest = None
         if message.kind in ("system", "deleted") or not message.author:
             return None
         by: Actor = "child" if message.author in self._is_child else "contact"
@@ -105,7 +108,9 @@ class Assessor:
         if offset is None:
             offset = self._offsets[key] = message.sent_at.astimezone(self._zone).utcoffset() or timedelta()
         local = message.sent_at + offset
-        rose = relationship.observe(message, by, signals, local.toordinal(), local.hour, addressed, tone)
+        ordinal, hour = local.toordinal(), local.hour
+        self.latest = (relationship, by, ordinal, hour)
+        rose = relationship.observe(message, by, signals, ordinal, hour, addressed, tone)
         return relationship.assessment() if rose else None
 
     def listen(self, message: Message, by: Actor, before: Before) -> tuple[list[Signal], float | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,9 @@ from platformdirs import user_data_path
 from sqlalchemy import orm
 
 from jaga.errors import StoreError, UsageError, WrongPassphrase
+from jaga.store._errors import translated
 from jaga.store._keys import KEY_BYTES, Keys
+from jaga.store._lock import one_at_a_time
 from jaga.store._tables import Base
 
 __all__ = ["Store", "home_folder"]
@@ -37,6 +40,7 @@ class Store:
         self.keys = keys
         self.key = key
         self.engine = engine
+        self._importing = threading.Lock()
         self._sessions = orm.sessionmaker(engine, expire_on_commit=False)
 
     @classmethod
@@ -80,10 +84,21 @@ class Store:
         return cls(folder, key, Keys.load(folder / "keys.json"), engine)
 
     @contextmanager
-    def session(self) -> Iterator[orm.Session]:
-        """One transaction: committed at the end, undone if anything is raised."""
-        with self._sessions() as session, session.begin():
+    def session(self, *, read_only: bool = False) -> Iterator[orm.Session]:
+        """One transaction: committed at the end, undone if anything is raised.
+
+        There is one writer at a time. Unless it is `read_only` a session waits for its turn to write at its start, so that what it
+        reads cannot be changed by another one before it writes; never open one inside another. Raises: StoreError.
+        """
+        with translated(self.folder), self._sessions() as session, session.begin():
+            session.connection(execution_options={"read_only": read_only})
             yield session
+
+    @contextmanager
+    def importing(self) -> Iterator[None]:
+        """Held by whoever takes in, judges anew, drops or erases: one at a time, over threads and programs."""
+        with self._importing, one_at_a_time(self.folder, self.engine):
+            yield
 
     def close(self) -> None:
         self.engine.dispose()
@@ -115,6 +130,8 @@ def _engine(folder: Path, key: bytes, url: str | None) -> sa.Engine:
 
     @sa.event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("write") else "BEGIN")
+        connection.exec_driver_sql(
+            "BEGIN" if connection.get_execution_options().get("read_only") else "BEGIN IMMEDIATE"
+        )
 
     return engine
