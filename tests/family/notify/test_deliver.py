@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
+from itertools import pairwise
 
 import pytest
 import sqlalchemy as sa
@@ -51,7 +52,7 @@ def rounds(home: Household, clock: Clock, service: Service) -> Callable[..., Del
 
 
 def column(home: Household, *columns: sa.orm.InstrumentedAttribute[object]) -> list[tuple[object, ...]]:
-    with home.store.session() as session:
+    with home.store.session(read_only=True) as session:
         return [tuple(row) for row in session.execute(sa.select(*columns).order_by(columns[0].class_.id))]
 
 
@@ -217,7 +218,7 @@ def test_failures_are_tried_again_ever_more_rarely_and_the_page_says_so(
     for _ in range(60 * 24):
         if rounds(minutes=1).failed:
             tries.append(clock.at)
-    gaps = [(later - earlier) / timedelta(minutes=1) for earlier, later in zip(tries, tries[1:], strict=False)]
+    gaps = [(later - earlier) / timedelta(minutes=1) for earlier, later in pairwise(tries)]
     assert gaps == [1, 2, 4, 8, 16, 32, 64, 128, 256, 360, 360]
     assert column(home, Channel.problem) == [("the service cannot be reached",)]
     service.problem = None

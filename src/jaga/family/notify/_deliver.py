@@ -15,7 +15,7 @@ from jaga.family.notify._hours import last_weekly, quiet_until
 from jaga.family.notify._send import Message, send
 from jaga.family.notify._text import text_of, trial_text
 from jaga.sources import zone_of
-from jaga.store import Store, audit
+from jaga.store import Store, audit, settings_of
 from jaga.store._deliveries import claim, failed, plan_alerts, plan_digest, sent
 from jaga.store._tables import Channel, Child, Family, Import, Person
 from jaga.words import words
@@ -40,12 +40,12 @@ def plan(store: Store, now: datetime) -> None:
     with store.session() as session:
         plan_alerts(session, now)
         for family in session.scalars(sa.select(Family)).all():
-            wishes = _Wishes.of(family)
-            if wishes.digest_weekday is None:
+            settings, zone = settings_of(family), zone_of(family.zone)
+            if settings.digest_weekday is None:
                 continue
-            moment = last_weekly(now, zone_of(family.zone), wishes.digest_weekday, wishes.digest_at)
+            moment = last_weekly(now, zone, settings.digest_weekday, time.fromisoformat(settings.digest_at))
             if now - moment < _STALE:
-                day = moment.astimezone(zone_of(family.zone)).date()
+                day = moment.astimezone(zone).date()
                 plan_digest(session, family.id, moment, f"digest:{day.isoformat()}", now)
 
 
@@ -72,7 +72,7 @@ def deliver(
             silent=lambda family: _silent(session, family.id, at),
             jitter=jitter,
         )
-        addresses = {one.family: _Wishes.of(_family(session, one.family)).address or home for one in letters}
+        addresses = {one.family: settings_of(_family(session, one.family)).address or home for one in letters}
     good = bad = over = 0
     for letter in letters:
         if stopping():
@@ -108,7 +108,7 @@ def send_trial(
             raise UsageError("there is no such channel")
         person = session.get(Person, found.person)
         assert person is not None
-        address = _Wishes.of(_family(session, person.family)).address or home
+        address = settings_of(_family(session, person.family)).address or home
         title, body = trial_text(words(person.language), address)
         message = Message(url=found.url, title=title, body=body)
     problem = post(message)
@@ -128,30 +128,6 @@ def send_trial(
     return problem
 
 
-class _Wishes(msgspec.Struct, frozen=True, kw_only=True):
-    """What of a family's settings matters here; what is not set has these values."""
-
-    quiet_from: time = time(22, 0)
-    quiet_to: time = time(7, 0)
-    digest_weekday: int | None = 6
-    digest_at: time = time(18, 0)
-    address: str | None = None
-
-    @classmethod
-    def of(cls, family: Family) -> _Wishes:
-        kept = family.settings or {}
-        known = {name: kept[name] for name in cls.__struct_fields__ if name in kept}
-        try:
-            return msgspec.convert({name: _hour(value) for name, value in known.items()}, cls)
-        except (msgspec.ValidationError, ValueError):
-            # Alerts must go out whatever stands there.
-            return cls()
-
-
-def _hour(value: object) -> object:
-    return time.fromisoformat(value) if isinstance(value, str) and len(value) == 5 and value[2] == ":" else value
-
-
 def _family(session: orm.Session, family: int) -> Family:
     found = session.get(Family, family)
     assert found is not None
@@ -159,8 +135,9 @@ def _family(session: orm.Session, family: int) -> Family:
 
 
 def _quiet(family: Family, now: datetime) -> datetime | None:
-    wishes = _Wishes.of(family)
-    return quiet_until(now, zone_of(family.zone), wishes.quiet_from, wishes.quiet_to)
+    settings = settings_of(family)
+    start, end = time.fromisoformat(settings.quiet_from), time.fromisoformat(settings.quiet_to)
+    return quiet_until(now, zone_of(family.zone), start, end)
 
 
 def _silent(session: orm.Session, family: int, now: datetime) -> bool:
