@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from datetime import datetime, time, timedelta
+from datetime import datetime, time, timedelta, timezone, tzinfo
 
 import msgspec
 import sqlalchemy as sa
@@ -40,7 +40,7 @@ def plan(store: Store, now: datetime) -> None:
     with store.session() as session:
         plan_alerts(session, now)
         for family in session.scalars(sa.select(Family)).all():
-            settings, zone = settings_of(family), zone_of(family.zone)
+            settings, zone = settings_of(family), _zone(family)
             if settings.digest_weekday is None:
                 continue
             moment = last_weekly(now, zone, settings.digest_weekday, time.fromisoformat(settings.digest_at))
@@ -62,6 +62,9 @@ def deliver(
 
     `post` sends one message and returns None or what went wrong (as `send`).
     """
+    with store.session(read_only=True) as session:
+        if session.scalar(sa.select(Channel.id).where(Channel.enabled).limit(1)) is None:
+            return Delivered(sent=0, failed=0, given_up=0)
     plan(store, now())
     with store.session() as session:
         at = now()
@@ -128,6 +131,14 @@ def send_trial(
     return problem
 
 
+def _zone(family: Family) -> tzinfo:
+    try:
+        return zone_of(family.zone)
+    except (KeyError, ValueError, OSError):
+        # Alerts must go out whatever stands there.
+        return timezone.utc
+
+
 def _family(session: orm.Session, family: int) -> Family:
     found = session.get(Family, family)
     assert found is not None
@@ -137,7 +148,7 @@ def _family(session: orm.Session, family: int) -> Family:
 def _quiet(family: Family, now: datetime) -> datetime | None:
     settings = settings_of(family)
     start, end = time.fromisoformat(settings.quiet_from), time.fromisoformat(settings.quiet_to)
-    return quiet_until(now, zone_of(family.zone), start, end)
+    return quiet_until(now, _zone(family), start, end)
 
 
 def _silent(session: orm.Session, family: int, now: datetime) -> bool:
