@@ -32,7 +32,8 @@ def main(arguments: list[str]) -> int:
     path.unlink(missing_ok=True)
     engine = make_engine(path, bytes(32))
     if not first:
-        upgrade(engine)
+        with engine.begin() as connection:
+            upgrade(connection)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"target_metadata": Base.metadata})
         operations = produce_migrations(context, Base.metadata).upgrade_ops

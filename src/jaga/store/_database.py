@@ -14,13 +14,13 @@ import sqlalchemy as sa
 from platformdirs import user_data_path
 from sqlalchemy import orm
 
-from jaga.errors import StoreError, UsageError
+from jaga.errors import StoreError, UsageError, WrongPassphrase
 from jaga.store._errors import translated
-from jaga.store._keys import KEY_BYTES, Keys
+from jaga.store._keys import KEY_BYTES, STANDARD, Cost, Keys
 from jaga.store._lock import one_at_a_time
 from jaga.store._upgrade import HEAD, revision_of, upgrade
 
-__all__ = ["DATA", "Store", "home_folder", "make_engine"]
+__all__ = ["DATA", "Store", "home_folder", "make_engine", "take"]
 
 DATA = "jaga.db"
 
@@ -42,10 +42,11 @@ class Store:
         self.keys = keys
         self.key = key
         self.url = url
-        self._use(engine)
+        self.use(engine)
         self._importing = threading.Lock()
 
-    def _use(self, engine: sa.Engine) -> None:
+    def use(self, engine: sa.Engine) -> None:
+        """Go on with another engine (the same data under another key)."""
         self.engine = engine
         self._sessions = orm.sessionmaker(engine, expire_on_commit=False)
 
@@ -54,8 +55,10 @@ class Store:
         return (folder / "keys.json").exists()
 
     @classmethod
-    def create(cls, folder: Path, passphrase: str, *, slot: str, url: str | None = None) -> Store:
-        """A new, empty store. Raises: UsageError if there is one already; StoreError."""
+    def create(
+        cls, folder: Path, passphrase: str, *, slot: str, url: str | None = None, cost: Cost = STANDARD
+    ) -> Store:
+        """A new, empty store; `cost` is for tests. Raises: UsageError if there is one already; StoreError."""
         if cls.exists(folder):
             raise UsageError("there is a store already", remedy="open it, or choose another folder with JAGA_HOME")
         if (folder / DATA).exists():
@@ -69,7 +72,7 @@ class Store:
         except OSError as error:
             raise StoreError(f"cannot make the folder: {error.strerror}", where=str(folder)) from error
         key = token_bytes(KEY_BYTES)
-        keys = Keys(folder / "keys.json")
+        keys = Keys(folder / "keys.json", cost=cost)
         # Data first, under a name of its own: a crash before the keys are there leaves nothing that counts as a store.
         for suffix in ("", "-wal", "-shm"):
             (folder / f"{DATA}.new{suffix}").unlink(missing_ok=True)
@@ -78,13 +81,14 @@ class Store:
             try:
                 if revision_of(engine) is not None:
                     raise UsageError("the database holds a store already", remedy="name an empty database")
-                upgrade(engine)
+                with engine.begin() as connection:
+                    upgrade(connection)
             finally:
                 if url is None:
                     engine.dispose()
         keys.lock(slot, key, passphrase)
         if url is None:
-            _take(folder)
+            take(folder)
             engine = make_engine(folder / DATA, key, None)
         return cls(folder, key, keys, engine, url)
 
@@ -92,7 +96,16 @@ class Store:
     def open(cls, folder: Path, passphrase: str, *, url: str | None = None) -> Store:
         """Raises: WrongPassphrase; StoreError if it is missing or damaged."""
         keys = Keys.load(folder / "keys.json")
-        return cls._open(folder, keys, keys.unlock(passphrase), url)
+        present, *proposed = keys.candidates(passphrase)
+        if not proposed:
+            return cls._open(folder, keys, present, url)
+        # A change of the key was cut off: the data was written anew wholly, or not at all.
+        try:
+            store, changed = cls._open(folder, keys, present, url), False
+        except WrongPassphrase:
+            store, changed = cls._open(folder, keys, proposed[0], url), True
+        keys.settle(changed=changed)
+        return store
 
     @classmethod
     def open_with_key(cls, folder: Path, key: bytes, *, url: str | None = None) -> Store:
@@ -104,7 +117,7 @@ class Store:
         if url is None and not (folder / DATA).exists():
             if not (folder / f"{DATA}.new").exists():
                 raise StoreError("the data file is missing", where=str(folder / DATA), remedy="restore the last backup")
-            _take(folder)
+            take(folder)
         with translated(folder):
             engine = make_engine(folder / DATA, key, url)
             try:
@@ -116,7 +129,8 @@ class Store:
                     from jaga.store._backup import backup_before_upgrade
 
                     backup_before_upgrade(store, found)
-                    upgrade(engine)
+                    with engine.begin() as connection:
+                        upgrade(connection)
             except BaseException:
                 engine.dispose()
                 raise
@@ -143,7 +157,7 @@ class Store:
         self.engine.dispose()
 
 
-def _take(folder: Path) -> None:
+def take(folder: Path) -> None:
     """Give new data its name."""
     try:
         (folder / f"{DATA}.new").replace(folder / DATA)

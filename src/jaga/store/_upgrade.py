@@ -27,14 +27,13 @@ def revision_of(engine: sa.Engine) -> str | None:
     return None if found is None else str(found)
 
 
-def upgrade(engine: sa.Engine, to: str = HEAD) -> None:
-    """Run the migrations up to `to`, in one transaction: all of them or none."""
+def upgrade(connection: sa.Connection, to: str = HEAD) -> None:
+    """Run the migrations up to `to`, in the connection's transaction: all of them or none."""
     # Alembic takes longer to load than most commands to run.
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, to)
+    config.attributes["connection"] = connection
+    command.upgrade(config, to)
