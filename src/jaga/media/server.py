@@ -2,7 +2,7 @@
 
 Paths, parameters, shapes and codes follow HMA's own, so that what talks to HMA can talk to this. Where HMA is looser
 than it should be, this is stricter: it fetches no URL, and deleting means disabling, for banks only grow here.
-Exchanges are not spoken. There are no keys yet, so it is for this machine alone.
+There are no keys yet, so it is for this machine alone.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from jaga.errors import JagaError, StoreError, UsageError
 from jaga.media import _worker
 from jaga.media._hash_types import FileHash, hash_type
 from jaga.media._workers import Workers
-from jaga.media.banks import Bank, BankStore, Item, Known
+from jaga.media.banks import Bank, BankStore, Exchange, Item, Known
 from jaga.media.matching import LEAST_QUALITY, pdq_index
 
 __all__ = ["create_app"]
@@ -180,6 +180,7 @@ def create_app(folder: Path) -> FastAPI:
     _hashing(app, live)
     _matching(app, live)
     _curation(app, live)
+    _exchanges(app, live)
     return app
 
 
@@ -411,6 +412,108 @@ def _curation(app: FastAPI, live: _Live) -> None:
     @app.get("/c/content_type")
     async def content_types() -> Any:
         return [{"name": name, "enabled": True} for name in _CONTENT]
+
+
+def _exchanges(app: FastAPI, live: _Live) -> None:
+    """What HMA calls exchanges: banks that follow a source. The library that speaks to them is only loaded when asked for."""
+    store = live.store
+
+    def client() -> Any:
+        try:
+            from jaga.media import exchanges
+        except ImportError as error:
+            raise _Refused(501, "exchanges need the package threatexchange: pip install 'jaga[media]'") from error
+        return exchanges
+
+    def api(name: str) -> Any:
+        if name not in client().apis():
+            raise _Refused(404, f"no exchange speaks {name!r}")
+        return client()
+
+    def following(name: str) -> Exchange:
+        for one in store.exchanges():
+            if one.name == name:
+                return one
+        raise _Refused(404, f"no exchange is named {name!r}")
+
+    @app.get("/c/exchanges/apis")
+    def apis() -> Any:
+        return sorted(client().apis())
+
+    @app.get("/c/exchanges/api/{name}")
+    def api_shown(name: str) -> Any:
+        found = api(name)
+        # HMA's own spelling.
+        return {
+            "supports_authentification": found.needs(name) is not None,
+            "has_set_authentification": found.has_credentials(store, name),
+        }
+
+    @app.post("/c/exchanges/api/{name}")
+    def api_credentials(name: str, credential_json: Annotated[dict[str, Any], Body(embed=True)]) -> Any:
+        api(name).set_credentials(store, name, credential_json)
+        return api_shown(name)
+
+    @app.get("/c/exchanges/api/{name}/schema")
+    def api_schema(name: str) -> Any:
+        found = api(name)
+        return {"config_schema": found.schema(name), "credential_schema": found.needs(name)}
+
+    @app.get("/c/exchanges")
+    def every() -> Any:
+        return [one.name for one in store.exchanges()]
+
+    @app.post("/c/exchanges", status_code=201)
+    def follow(
+        bank: Annotated[str, Body()],
+        api_name: Annotated[str, Body(alias="api")],
+        api_json: Annotated[dict[str, Any] | None, Body()] = None,
+    ) -> Any:
+        _bank_name(bank)
+        found = api(api_name)
+        if api_name == "local_file":
+            # Else whoever may ask over HTTP could have any file of this machine read.
+            raise _Refused(403, "files are followed from the command line only: jaga media exchange add")
+        found.validated(bank, api_name, api_json or {})
+        if any(one.name == bank for one in store.exchanges()):
+            raise _Refused(403, f"the bank {bank} follows a source already")
+        store.follow(bank, api_name, api_json or {})
+        live.catch_up(now=True)
+        return {"message": "Created successfully"}
+
+    @app.get("/c/exchange/{name}")
+    def shown(name: str) -> Any:
+        one = following(name)
+        return {"name": one.name, "api": one.api, "enabled": one.enabled, **one.settings}
+
+    @app.put("/c/exchange/{name}")
+    def change(name: str, enabled: Annotated[bool, Body(embed=True)]) -> Any:
+        following(name)
+        store.change_exchange(name, enabled=enabled)
+        return shown(name)
+
+    @app.delete("/c/exchange/{name}")
+    def remove(name: str) -> Any:
+        following(name)
+        store.change_exchange(name, removed=True)
+        return {"message": "deleted"}
+
+    @app.get("/c/exchange/{name}/status")
+    def status(name: str) -> Any:
+        one = following(name)
+        done = one.ended_at is not None and not one.running
+        return {
+            "checkpoint_ts": _unix(one.ended_at) if done and one.checkpoint is not None else None,
+            "running_fetch_start_ts": _unix(one.started_at) if one.running else None,
+            "last_fetch_complete_ts": _unix(one.ended_at),
+            "last_fetch_succeeded": None if one.ended_at is None else one.problem is None,
+            "up_to_date": done and one.problem is None,
+            "fetched_items": one.entries,
+        }
+
+
+def _unix(at: datetime | None) -> int | None:
+    return None if at is None else int(at.timestamp())
 
 
 async def _uploaded(request: Request, live: _Live, *, worth_keeping: bool = False) -> dict[str, str]:
