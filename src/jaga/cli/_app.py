@@ -14,6 +14,7 @@ from jaga.cli.check import check, chosen_language
 from jaga.cli.evaluate import evaluate
 from jaga.cli.media import media
 from jaga.cli.media_exchange import exchange
+from jaga.cli.media_key import key
 
 __all__ = ["app", "main"]
 
@@ -27,6 +28,7 @@ app = typer.Typer(
 app.command()(check)
 app.command()(evaluate)
 media.add_typer(exchange, name="exchange")
+media.add_typer(key, name="key")
 app.add_typer(media, name="media")
 
 

@@ -7,10 +7,13 @@ database itself refuses to change or drop such a line.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
+import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -32,16 +35,19 @@ __all__ = [
     "Exchange",
     "Imported",
     "Item",
+    "Key",
     "Known",
     "Meaning",
+    "acting",
     "default_store",
     "parsed",
 ]
 
 Meaning = Literal["bad", "good"]
 
-# 2 added exchanges.
+# 2 added exchanges, keys and settings.
 _VERSION = 2
+SCOPES = ("match", "curate", "metrics")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _AT_ONCE = 500
 # Above it, chance alone makes pictures the same: of 256 bits two unrelated hashes differ in 128 on average.
@@ -126,6 +132,23 @@ _references = sa.Table(
     sa.Column("active", sa.Boolean, nullable=False),
     sqlite_with_rowid=False,
 )
+# Who may ask the server. Only the SHA-256 of a key is kept: it is 256 random bits, which nobody guesses.
+_keys = sa.Table(
+    "keys",
+    _tables,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False, unique=True),
+    sa.Column("hash", sa.LargeBinary, nullable=False, unique=True),
+    sa.Column("scopes", sa.Text, nullable=False),
+    sa.Column("per_second", sa.Float),
+    sa.Column("created_at", sa.Text, nullable=False),
+    sa.Column("revoked_at", sa.Text),
+)
+_settings = sa.Table(
+    "settings", _tables, sa.Column("name", sa.Text, primary_key=True), sa.Column("value", sa.Text, nullable=False)
+)
+# On whose behalf the banks are changed: the name of the server's key. The history keeps it.
+acting: ContextVar[str | None] = ContextVar("acting", default=None)
 _REFUSALS = [
     f"CREATE TRIGGER {table}_{verb} BEFORE {verb} ON {table} BEGIN SELECT RAISE(ABORT, '{table} only grow'); END"
     for table, verb in (
@@ -225,6 +248,17 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def running(self) -> bool:
         return self.started_at is not None and (self.ended_at is None or self.ended_at < self.started_at)
+
+
+class Key(msgspec.Struct, frozen=True, kw_only=True):
+    """Who may ask the server, and what: "match" (hash, look up, read), "curate" (change banks), "metrics"."""
+
+    name: str
+    scopes: tuple[str, ...]
+    # Requests a second, on average; None is no limit.
+    per_second: float | None
+    created_at: datetime
+    revoked_at: datetime | None
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -644,6 +678,60 @@ class BankStore:
                 _tell(connection, "exchange brought", name, {"withdrawn": done.withdrawn})
         return done.withdrawn
 
+    # ------------------------------------------------------------ who may ask the server, and its settings
+
+    def add_key(self, name: str, scopes: Sequence[str], *, per_second: float | None = None) -> str:
+        """A new key, which is shown this once. Raises: UsageError."""
+        if not _NAME.fullmatch(name):
+            raise UsageError(f"{name!r} cannot name a key", remedy="letters, digits, _ . and -, at most 64")
+        unknown = set(scopes) - set(SCOPES)
+        if unknown or not scopes:
+            raise UsageError(f"a key is for some of {', '.join(SCOPES)}")
+        if per_second is not None and per_second <= 0:
+            raise UsageError("a limit is above 0 requests a second")
+        token = "jaga_" + secrets.token_urlsafe(32)
+        with self._writing() as connection:
+            if connection.scalar(sa.select(_keys.c.id).where(_keys.c.name == name)) is not None:
+                raise UsageError(f"there is a key named {name!r} already, or was", remedy="choose another name")
+            values = {"name": name, "scopes": ",".join(sorted(scopes)), "per_second": per_second, "created_at": _now()}
+            connection.execute(sa.insert(_keys).values(hash=_hashed(token), **values))
+            _tell(connection, "key added", None, {"key": name, "scopes": values["scopes"]})
+        return token
+
+    def every_key(self) -> list[Key]:
+        """Every key, those revoked too, in order of age."""
+        with self._reading() as connection:
+            return [_key(row) for row in connection.execute(sa.select(_keys).order_by(_keys.c.id)).mappings()]
+
+    def key_of(self, token: str) -> Key | None:
+        """Whose key it is; None if it is nobody's, or was revoked."""
+        query = sa.select(_keys).where(_keys.c.hash == _hashed(token), _keys.c.revoked_at.is_(None))
+        with self._reading() as connection:
+            row = connection.execute(query).mappings().first()
+            return None if row is None else _key(row)
+
+    def revoke_key(self, name: str) -> None:
+        """From now on it opens nothing. Raises: UsageError, if there is none."""
+        with self._writing() as connection:
+            query = sa.update(_keys).where(_keys.c.name == name, _keys.c.revoked_at.is_(None)).values(revoked_at=_now())
+            if connection.execute(query).rowcount == 0:
+                raise UsageError(f"no key is named {name!r}")
+            _tell(connection, "key revoked", None, {"key": name})
+
+    def setting(self, name: str, default: Any = None) -> Any:
+        """A setting of the server's."""
+        with self._reading() as connection:
+            found = connection.scalar(sa.select(_settings.c.value).where(_settings.c.name == name))
+            return default if found is None else msgspec.json.decode(found)
+
+    def set_setting(self, name: str, value: Any) -> None:
+        """Change one; the history keeps it."""
+        text = msgspec.json.encode(value).decode()
+        with self._writing() as connection:
+            statement = "INSERT INTO settings (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+            connection.exec_driver_sql(statement, (name, text))
+            _tell(connection, "setting changed", None, {name: value})
+
     def _version(self, begin: Callable[[], AbstractContextManager[sa.Connection]]) -> int:
         """The version of the file, 0 if it is empty; writing makes the tables then."""
         with begin() as connection:
@@ -846,7 +934,24 @@ def _parts(every: Sequence[Any]) -> Iterator[Sequence[Any]]:
         yield every[begin : begin + _AT_ONCE]
 
 
+def _hashed(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
+
+
+def _key(row: Any) -> Key:
+    return Key(
+        name=row["name"],
+        scopes=tuple(row["scopes"].split(",")),
+        per_second=row["per_second"],
+        created_at=datetime.fromisoformat(row["created_at"]),
+        revoked_at=_time(row["revoked_at"]),
+    )
+
+
 def _tell(connection: sa.Connection, what: str, bank: str | None, detail: dict[str, Any]) -> None:
+    by = acting.get()
+    if by is not None:
+        detail = detail | {"by": by}
     text = msgspec.json.encode(detail).decode()
     connection.execute(sa.insert(_events).values(at=_now(), what=what, bank=bank, detail=text))
 
