@@ -53,8 +53,10 @@ class House:
         self.attempts = Attempts(folder / "attempts.json")
         # The address the pages are served at, ending in "/": what notifications link to.
         self.address = "http://127.0.0.1:8787/"
-        # Set when there is something to do in the background; without it the worker looks every half minute.
-        self.awake = threading.Event()
+        # What does not work in the background just now: its name to a found text. Read by pages, written by the worker.
+        self.troubles: dict[str, str] = {}
+        self._bell = threading.Condition()
+        self._rung = 0
         self._store = store
         self._lock = threading.Lock()
 
@@ -97,8 +99,16 @@ class House:
             return fitted
 
     def wake(self) -> None:
-        """Let the background worker look now: something was queued, or a setting changed."""
-        self.awake.set()
+        """Let the background worker look now: something was queued, or a setting changed. Without it, it looks every half minute."""
+        with self._bell:
+            self._rung += 1
+            self._bell.notify_all()
+
+    def wait(self, heard: int, longest_s: float) -> int:
+        """Sleep until somebody calls `wake` again after the `heard`-th time, or as long as that; how often it was called by now."""
+        with self._bell:
+            self._bell.wait_for(lambda: self._rung != heard, longest_s)
+            return self._rung
 
     def close(self) -> None:
         with self._lock:
