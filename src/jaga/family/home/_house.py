@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Collection
 from datetime import datetime, timezone
@@ -46,7 +47,8 @@ class House:
         self.now = now
         self.cost = cost
         # Anything else in the Host header is refused: a page elsewhere whose name is made to point here (DNS rebinding) gets nothing.
-        self.hosts = frozenset({*OWN_HOSTS, *(one.casefold() for one in hosts)})
+        own = socket.gethostname().casefold()
+        self.hosts = frozenset({*OWN_HOSTS, own, f"{own}.local", *(one.casefold() for one in hosts)})
         self.tickets = Tickets()
         # Recovery codes that were made and not yet confirmed, by family: code, group asked for, when. In memory only.
         self.kits: dict[str, tuple[str, int, datetime]] = {}
