@@ -46,10 +46,7 @@ def raise_alerts(session: orm.Session, child: int, risen: Iterable[Assessment], 
             .join(t.Child, t.Child.id == t.Relationship.child)
             .where(t.Relationship.child == child, t.Relationship.contact == assessment.contact)
         ).one()
-        cited = dict.fromkeys(
-            (one.sent_at, bytes.fromhex(one.message)) for finding in assessment.tactics for one in finding.evidence
-        )
-        evidence = [digest for _, digest in sorted(cited)]
+        evidence = _cited(assessment)
         alert = t.Alert(
             child=child,
             relationship=relationship,
@@ -77,6 +74,37 @@ def raise_alerts(session: orm.Session, child: int, risen: Iterable[Assessment], 
         )
         made.append(alert.id)
     return made
+
+
+def grow_alerts(session: orm.Session, child: int, assessments: Iterable[Assessment]) -> None:
+    """What shows more of a relationship that was told already: it joins the latest alert's evidence, so that it is kept as well."""
+    for assessment in assessments:
+        alert = session.scalar(
+            sa.select(t.Alert)
+            .join(t.Relationship, t.Relationship.id == t.Alert.relationship)
+            .where(t.Relationship.child == child, t.Relationship.contact == assessment.contact)
+            .order_by(t.Alert.id.desc())
+            .limit(1)
+        )
+        if alert is None:
+            continue
+        more = set(_cited(assessment)).difference(alert.evidence)
+        if more:
+            rows = _rows(session, child, [*alert.evidence, *more])
+            gone = set(alert.evidence).difference(row.digest for row in rows)
+            alert.evidence = [*sorted(gone), *(row.digest for row in sorted(rows, key=_place))]
+            alert.context = [digest for digest in alert.context if digest not in more]
+            _settle(session, alert)
+
+
+def _cited(assessment: Assessment) -> list[bytes]:
+    """Digests of the messages an assessment cites, in time order."""
+    cited = {(one.sent_at, bytes.fromhex(one.message)) for finding in assessment.tactics for one in finding.evidence}
+    return [digest for _, digest in sorted(cited)]
+
+
+def _place(row: t.Message) -> tuple[datetime, int]:
+    return row.sent_at, row.id
 
 
 def settle(session: orm.Session, child: int) -> None:
@@ -122,7 +150,7 @@ def _settle(session: orm.Session, alert: t.Alert) -> None:
     known = dict.fromkeys((*alert.context, *(digest for digest in found if digest not in shown)))
     if len(known) != len(alert.context):
         placed = _rows(session, alert.child, list(known))
-        alert.context = [row.digest for row in sorted(placed, key=lambda row: (row.sent_at, row.id))]
+        alert.context = [row.digest for row in sorted(placed, key=_place)]
     alert.settled = complete
 
 
@@ -168,7 +196,7 @@ def alert_messages(session: orm.Session, alert_id: int, *, context: bool) -> lis
             sealed=None if row.sealed is None else row.sealed.hex(),
             original=row.original,
         )
-        for row in sorted(rows, key=lambda row: (row.sent_at, row.id))
+        for row in sorted(rows, key=_place)
     ]
 
 

@@ -39,11 +39,25 @@ def translated(where: Path) -> Iterator[None]:
         yield
     except sa.exc.IntegrityError:
         raise
-    except (sa.exc.OperationalError, sa.exc.DatabaseError) as error:
-        text = str(error.orig).lower()
-        for part, kind, what, remedy in _MEANINGS:
-            if part in text:
-                raise kind(f"{what}; {_UNCHANGED}", where=str(where), remedy=remedy) from error
-        if isinstance(error, sa.exc.OperationalError) or error.connection_invalidated:
-            raise StoreError(f"the database failed: {error.orig}; {_UNCHANGED}", where=str(where)) from error
-        raise
+    except sa.exc.DBAPIError as error:
+        text = str(error.orig)
+        found = _meaning(text, where)
+        if found is None and isinstance(error, sa.exc.OperationalError):
+            found = StoreError(f"the database failed: {text}; {_UNCHANGED}", where=str(where))
+        if found is None:
+            raise
+        raise found from error
+    except Exception as error:
+        # Past SQLAlchemy (a raw connection) the driver's errors come as they are.
+        found = _meaning(str(error), where) if type(error).__module__.startswith("sqlcipher3") else None
+        if found is None:
+            raise
+        raise found from error
+
+
+def _meaning(text: str, where: Path) -> StoreError | None:
+    text = text.lower()
+    for part, kind, what, remedy in _MEANINGS:
+        if part in text:
+            return kind(f"{what}; {_UNCHANGED}", where=str(where), remedy=remedy)
+    return None

@@ -14,9 +14,9 @@ from jaga.errors import UsageError
 from jaga.sources import zone_of
 from jaga.store._audit import audit
 from jaga.store._settings import FamilySettings
-from jaga.store._tables import Child, ChildAccount, Family
+from jaga.store._tables import Child, ChildAccount, Conversation, Family, Message, Relationship
 
-__all__ = ["BANDS", "add_account", "add_child", "add_family", "tell_child"]
+__all__ = ["BANDS", "add_account", "add_child", "add_family", "ids_of", "tell_child"]
 
 BANDS = ("under10", "10-12", "13-15", "16-17")
 _BIRTH = re.compile(r"^\d{4}-(0[1-9]|1[0-2])$")
@@ -69,7 +69,10 @@ def add_child(
 
 
 def add_account(session: orm.Session, child_id: int, platform: str | None, author: str) -> None:
-    """An author id or name of the child; nothing happens if it is known."""
+    """An author id or name of the child; nothing happens if it is known.
+
+    Where somebody of that id was taken for a contact so far, everyone there is judged anew at the next import.
+    """
     known = session.scalar(
         sa.select(ChildAccount.id).where(
             ChildAccount.child == child_id, ChildAccount.platform.is_(platform), ChildAccount.author == author
@@ -82,6 +85,24 @@ def add_account(session: orm.Session, child_id: int, platform: str | None, autho
     if known is None:
         session.add(ChildAccount(child=child_id, platform=platform, author=author))
         session.flush()
+        if session.scalar(
+            sa.select(Relationship.id).where(Relationship.child == child_id, Relationship.contact == author)
+        ):
+            there = sa.select(Message.conversation).where(Message.child == child_id, Message.author == author)
+            session.execute(
+                sa.update(Conversation)
+                .where(Conversation.child == child_id, Conversation.id.in_(there))
+                .values(stale=True)
+                .execution_options(synchronize_session=False)
+            )
+
+
+def ids_of(session: orm.Session, child_id: int) -> tuple[str, ...]:
+    """The child's author ids, in the order in which they became known."""
+    found = session.scalars(
+        sa.select(ChildAccount.author).where(ChildAccount.child == child_id).order_by(ChildAccount.id)
+    )
+    return tuple(dict.fromkeys(found))
 
 
 def tell_child(session: orm.Session, child_id: int, *, by: int | None, now: datetime) -> None:

@@ -228,6 +228,14 @@ class Hearing:
             "stale": known.stale,
         }
 
+    def told(self) -> list[Assessment]:
+        """How those look that were touched and that the family was told of."""
+        return [
+            self._assessor.relationships[contact].assessment()
+            for contact in sorted(self.touched)
+            if self.known[contact].told != "none" and contact in self._assessor.relationships
+        ]
+
     def save(self, session: orm.Session) -> None:
         """Write what was touched since the last time."""
         if self.heard_in:
@@ -261,6 +269,25 @@ class Hearing:
                 self.known[contact].row = row
         self.heard_in.clear()
         self.touched.clear()
+
+    def save_folded(self, session: orm.Session) -> None:
+        """Write what was touched as that from which judging anew starts."""
+        session.execute(
+            sa.update(t.Conversation),
+            [
+                {"id": self.places[digest].row, "base": self.engine.save_conversation(digest)}
+                for digest in sorted(self.heard_in)
+            ],
+        )
+        bases = []
+        for contact in sorted(self.touched):
+            known = self.known[contact]
+            # Whoever has messages was judged, and has a row.
+            assert known.row is not None
+            state = self.engine.save_relationship(contact, conversations=False)
+            bases.append({"id": known.row, "base": {"state": state, "facts": _whole(known.facts.stored())}})
+        if bases:
+            session.execute(sa.update(t.Relationship), bases)
 
 
 def _alike(changes: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

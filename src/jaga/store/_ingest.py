@@ -17,21 +17,22 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import orm
 
-from jaga.assessment import PUBLIC, Assessment, find_child
+from jaga.assessment import Assessment, find_child
 from jaga.errors import JagaError, StoreError, UsageError
 from jaga.records import Conversation, Message
 from jaga.sources import Context, Gathered, InputSummary, gather, zone_of
 from jaga.store import _tables as t
-from jaga.store._alerts import raise_alerts, settle
+from jaga.store._ages import ADULT, age_on, settings_at
+from jaga.store._alerts import grow_alerts, raise_alerts, settle
 from jaga.store._audit import audit
 from jaga.store._clock import check_clock
 from jaga.store._database import Store
 from jaga.store._families import add_account
 from jaga.store._hearing import Hearing, in_parts, micros, pack, plain
 from jaga.store._originals import Originals, originals_of
-from jaga.store._settings import settings_of
+from jaga.store._rejudge import rejudge, tells
 
-__all__ = ["Imported", "import_paths", "queue_import", "rejudge", "run_imports"]
+__all__ = ["Imported", "import_paths", "queue_import", "run_imports"]
 
 # Large enough that saving states is a small part of the work, small enough that a page never waits long for its turn to write.
 BATCH = 5_000
@@ -125,7 +126,7 @@ def _ask(
     if not paths:
         raise UsageError("nothing to read", remedy="name a file or a folder")
     with store.session() as session:
-        child = _told(session, child_id)
+        child = _told(session, child_id, now)
         check_clock(session, now)
         asked = t.Import(
             child=child_id,
@@ -160,7 +161,7 @@ def _paths(text: str) -> list[Path]:
     return [Path(text)]
 
 
-def _told(session: orm.Session, child_id: int) -> t.Child:
+def _told(session: orm.Session, child_id: int, now: datetime) -> t.Child:
     child = session.get(t.Child, child_id)
     if child is None:
         raise UsageError("no such child", remedy="look it up anew")
@@ -169,6 +170,8 @@ def _told(session: orm.Session, child_id: int) -> t.Child:
             f"{child.name} was not told yet that Jaga is there",
             remedy="tell your child first, then note it on the child's page; nothing is read before",
         )
+    if (age_on(child, now.date()) or 0) >= ADULT:
+        raise UsageError(f"{child.name} is grown up", remedy="Jaga is for children: nothing more is read")
     return child
 
 
@@ -205,7 +208,7 @@ class _Importing:
         self.progress = progress
         with store.session() as session:
             row = session.get_one(t.Import, import_id)
-            child = _told(session, row.child)
+            child = _told(session, row.child, now)
             family = session.get_one(t.Family, child.family)
             check_clock(session, now)
             row.state = "reading"
@@ -217,7 +220,7 @@ class _Importing:
             self.title = row.name
             self.family = family.id
             self.zone = family.zone
-            self.settings = settings_of(family)
+            self.settings = settings_at(family, child, now)
             self.accounts = [
                 (one.platform, one.author)
                 for one in session.scalars(sa.select(t.ChildAccount).where(t.ChildAccount.child == row.child))
@@ -248,7 +251,7 @@ class _Importing:
                     self.progress(self.read)
         finally:
             gathered.close()
-        again, alerts = rejudge(self.store, self.child, ids, now=self.now)
+        again, alerts = rejudge(self.store, self.child, now=self.now)
         self.alerts += alerts
         self.changed.update(dict.fromkeys(again))
         return self._done(gathered, ids, how)
@@ -282,7 +285,11 @@ class _Importing:
                 how = found.how
         elif how == "unclear":
             self._ask_who(gathered, owner.candidates)
-        return tuple(ids), how
+        if not ids:
+            return (), how
+        # All that are known, in the order in which they became known: relationships are judged with the same ones every time.
+        known = (author for _, author in self.accounts)
+        return tuple(dict.fromkeys(plain(one) for one in (*known, *ids))), how
 
     def _ask_who(self, gathered: Gathered, candidates: Sequence[str]) -> None:
         called = {author: account.name for (_, author), account in gathered.accounts.items() if account.name}
@@ -307,7 +314,7 @@ class _Importing:
         with self.store.session() as session:
             for author in hearing.ids:
                 if not any(known == author for _, known in self.accounts):
-                    add_account(session, self.child, None, plain(author))
+                    add_account(session, self.child, None, author)
             _merge_accounts(session, self.child, gathered, refused)
             _merge_conversations(session, self.child, hearing.ids, conversations)
             rows = originals.save(session, self.child, self.import_id, self.title, self.now, gathered.units)
@@ -351,9 +358,11 @@ class _Importing:
         with self.store.session() as session:
             if rows:
                 _insert(session, rows)
-                told = [one for one in risen if _tells(hearing, one, self.settings)]
+                told = [one for one in risen if tells(hearing, one, self.settings)]
+                going_on = hearing.told()
                 hearing.save(session)
                 self.alerts += raise_alerts(session, self.child, told, now=self.now)
+                grow_alerts(session, self.child, going_on)
                 settle(session, self.child)
             self.new += len(rows)
             row = session.get_one(t.Import, self.import_id)
@@ -394,16 +403,6 @@ class _Importing:
             child=ids,
             how=how,
         )
-
-
-def _tells(hearing: Hearing, risen: Assessment, settings: Any) -> bool:
-    """Whether the family is told of a rise; notes that it was."""
-    known = hearing.known[risen.contact]
-    order = ("none", "watch", "concern", "urgent")
-    if known.stale or not settings.tells(risen.level) or order.index(risen.level) <= order.index(known.told):
-        return False
-    known.told = risen.level
-    return True
 
 
 def _in_order(placed: Iterable[tuple[int, Message]]) -> Iterator[tuple[int, Message]]:
@@ -610,138 +609,3 @@ def _reading(record: Conversation, ids: Sequence[str]) -> tuple[object, ...]:
     """What of a conversation decides to whom a message belongs."""
     other = next((person for person in record.participants if person not in ids), None)
     return record.kind, record.is_request, other if record.kind == "direct" else None
-
-
-# ------------------------------------------------------------ judging anew
-
-
-def rejudge(store: Store, child_id: int, ids: Sequence[str], *, now: datetime) -> tuple[list[str], list[int]]:
-    """Judge anew, in time order, every relationship that was heard out of order; their contacts, and the new alerts.
-
-    What is kept is heard again after what is folded (see store._tables.Message). To be called while `Store.importing` is held.
-    """
-    with store.session(read_only=True) as session:
-        child = session.get_one(t.Child, child_id)
-        family = session.get_one(t.Family, child.family)
-        settings = settings_of(family)
-        again = _again(session, child_id, ids)
-        if again is None:
-            return [], []
-        contacts, conversations, rows = again
-        hearing = Hearing(child_id, ids, family.zone, folded=True)
-        hearing.load(session, conversations, contacts)
-        for message in _kept(session, rows):
-            hearing.hear(message)
-    hearing.touched &= contacts
-    # Whoever has nothing left of their own to be judged by stays as they were.
-    gone = {one for one in contacts if one in hearing.known and one not in hearing.engine.contacts}
-    hearing.touched -= gone
-    for contact, known in hearing.known.items():
-        known.stale = False
-        if contact in contacts and contact not in gone:
-            hearing.touched.add(contact)
-    hearing.heard_in.update(hearing.places)
-    with store.session() as session:
-        risen = []
-        for contact in sorted(hearing.touched):
-            assessment = hearing.engine.assessment(contact)
-            assert assessment is not None
-            if _tells(hearing, assessment, settings):
-                risen.append(assessment)
-        judged = sorted(hearing.touched)
-        hearing.save(session)
-        _let_go(session, child_id, sorted(gone))
-        alerts = raise_alerts(session, child_id, risen, now=now)
-        settle(session, child_id)
-        audit(session, "judged.anew", at=now, family=family.id, subject=f"child:{child_id}", relationships=len(judged))
-    return judged, alerts
-
-
-def _again(
-    session: orm.Session, child: int, ids: Sequence[str]
-) -> tuple[set[str], dict[str, None], dict[str, int]] | None:
-    """Whom to judge anew, in which conversations (digest, and digest to row), or None if nothing is stale."""
-    places = {
-        digest: (row, kind, record)
-        for digest, row, kind, record in session.execute(
-            sa.select(t.Conversation.digest, t.Conversation.id, t.Conversation.kind, t.Conversation.record).where(
-                t.Conversation.child == child, t.Conversation.stale.is_(True)
-            )
-        )
-    }
-    contacts = set(
-        session.scalars(
-            sa.select(t.Relationship.contact).where(t.Relationship.child == child, t.Relationship.stale.is_(True))
-        )
-    )
-    if not places and not contacts:
-        return None
-    for row, kind, record in places.values():
-        contacts.update(session.scalars(sa.select(t.Message.author).where(t.Message.conversation == row).distinct()))
-        if kind == "public":
-            contacts.add(PUBLIC)
-        contacts.update(record.get("participants", ()))
-    contacts.difference_update(ids)
-    contacts.discard("")
-    wanted = dict.fromkeys(places)
-    for part in in_parts(sorted(contacts), 500):
-        for facts in session.scalars(
-            sa.select(t.Relationship.facts).where(t.Relationship.child == child, t.Relationship.contact.in_(part))
-        ):
-            wanted.update(dict.fromkeys(facts.get("conversations", ())))
-    rows: dict[str, int] = {}
-    for part in in_parts(wanted, 500):
-        for digest, row in session.execute(
-            sa.select(t.Conversation.digest, t.Conversation.id).where(
-                t.Conversation.child == child, t.Conversation.digest.in_(part)
-            )
-        ):
-            rows[digest] = row
-    return contacts, wanted, rows
-
-
-_message = msgspec.msgpack.Decoder(Message)
-
-
-def _kept(session: orm.Session, rows: dict[str, int]) -> Iterator[Message]:
-    """Messages kept and not folded, in the order of the store: time, conversation, as taken in."""
-    digests = {row: digest for digest, row in rows.items()}
-    chosen = sa.select(t.Message.conversation, t.Message.sent_at, t.Message.record).where(t.Message.folded.is_(False))
-    if len(rows) == 1:
-        chosen = chosen.where(t.Message.conversation == next(iter(rows.values())))
-    else:
-        chosen = chosen.where(t.Message.conversation.in_(sa.bindparam("rows", expanding=True)))
-    found = session.execute(
-        chosen.order_by(t.Message.sent_at, t.Message.id).execution_options(yield_per=2_000),
-        {"rows": list(rows.values())} if len(rows) != 1 else {},
-    )
-    same: list[tuple[str, bytes]] = []
-    now: datetime | None = None
-    for conversation, sent_at, record in found:
-        if sent_at != now:
-            yield from _decoded(same)
-            same, now = [], sent_at
-        same.append((digests[conversation], record))
-    yield from _decoded(same)
-
-
-def _decoded(same: list[tuple[str, bytes]]) -> Iterator[Message]:
-    if len(same) > 1:
-        same.sort(key=lambda one: one[0])
-    for _, record in same:
-        yield _message.decode(record)
-
-
-def _let_go(session: orm.Session, child: int, contacts: Sequence[str]) -> None:
-    """Relationships without messages: they go, unless the family was told of them."""
-    for contact in contacts:
-        row = session.scalar(
-            sa.select(t.Relationship).where(t.Relationship.child == child, t.Relationship.contact == contact)
-        )
-        if row is None:
-            continue
-        told = session.scalar(sa.select(sa.func.count()).where(t.Alert.relationship == row.id))
-        if told or row.base:
-            row.stale = False
-        else:
-            session.delete(row)

@@ -60,6 +60,8 @@ __all__ = [
 
 # The name of the slot that the recovery code opens.
 RECOVERY = "recovery"
+# What the slots of people begin with; others (the recovery code, the keyring of a machine) are not theirs.
+_PERSONS = "person-"
 # After so many failed tries each further one makes the next wait longer: 30 s, 1 min, 2 min ... up to 15 min.
 FREE_TRIES = 5
 LONGEST_WAIT = timedelta(minutes=15)
@@ -94,7 +96,7 @@ class Removed(msgspec.Struct, frozen=True, kw_only=True):
 
 def new_slot() -> str:
     """A name for a key slot: never used before, so that an old passphrase is never taken for a new one."""
-    return f"person-{secrets.token_hex(6)}"
+    return f"{_PERSONS}{secrets.token_hex(6)}"
 
 
 def check_passphrase(passphrase: str, names: Iterable[str] = (), *, shortest: int = SHORTEST) -> None:
@@ -223,7 +225,7 @@ def tidy_slots(store: Store) -> None:
     if wanted == {RECOVERY}:
         return
     for slot in store.keys.slots:
-        if slot not in wanted:
+        if slot.startswith(_PERSONS) and slot not in wanted:
             store.keys.drop(slot)
 
 

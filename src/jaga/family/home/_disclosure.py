@@ -1,4 +1,4 @@
-"""What a grown-up is shown, by the child's age: set by the family (store.FamilySettings.disclosure), the less the older by default."""
+"""What a grown-up is shown of a child: by age, level, consent and what the family chose (the table: jaga.store._ages)."""
 
 from __future__ import annotations
 
@@ -6,29 +6,30 @@ from datetime import date
 
 import msgspec
 
-from jaga.family.home._present import age_of
-from jaga.store import settings_of
-from jaga.store._settings import Disclosure
+from jaga.store._ages import band_of, consents, disclosed
 from jaga.store._tables import Child, Family
 
-__all__ = ["Shown", "band_of", "shown"]
+__all__ = ["Shown", "shown"]
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
     # The messages that show it; without: only what was heard.
     lines: bool
-    # Two lines around each, if asked for; and the words of the child's own posts.
+    # Two lines around each, if asked for.
     context: bool
+    # The words of the child's own public posts that give something away.
+    posts: bool
+    # The child could let more be seen, and has not.
+    asks_consent: bool
 
 
-def band_of(child: Child, today: date) -> str:
-    """One of jaga.store.BANDS; a child of unknown age is shown as the youngest are, whom most is to be seen of to protect."""
-    age = age_of(child, today)
-    if age is None or age < 10:
-        return "under10"
-    return "10-12" if age < 13 else "13-15" if age < 16 else "16-17"
-
-
-def shown(child: Child, family: Family, today: date) -> Shown:
-    chosen: Disclosure = settings_of(family).disclosure.get(band_of(child, today), "lines")
-    return Shown(lines=chosen != "summary", context=chosen == "messages")
+def shown(child: Child, family: Family, level: str, today: date) -> Shown:
+    """What of an alert of this level; for the child's posts any level will do."""
+    may = disclosed(child, family, level, today)
+    age = band_of(child, today)
+    return Shown(
+        lines=may != "summary",
+        context=may == "messages",
+        posts=age.posts,
+        asks_consent=level == "concern" and may != "messages" and age.with_consent != age.concern and not consents(child),
+    )

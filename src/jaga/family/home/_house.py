@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Collection
 from datetime import datetime, timezone
@@ -11,8 +12,7 @@ from typing import Literal
 from jaga.errors import WrongPassphrase
 from jaga.family.home._attempts import Attempts
 from jaga.family.home._tickets import Tickets
-from jaga.store import Keys, Store
-from jaga.store._keys import Cost
+from jaga.store import STANDARD, Cost, Keys, Store
 from jaga.store._people import tidy_slots
 
 __all__ = ["OWN_HOSTS", "House", "State"]
@@ -39,7 +39,7 @@ class House:
         store: Store | None = None,
         now: Callable[[], datetime] = _now,
         hosts: Collection[str] = (),
-        cost: Cost | None = None,
+        cost: Cost = STANDARD,
     ) -> None:
         """`hosts`: names and addresses it is served under, besides this machine's own. `cost`: see jaga.store.Keys; only tests give one."""
         self.folder = folder
@@ -47,15 +47,18 @@ class House:
         self.now = now
         self.cost = cost
         # Anything else in the Host header is refused: a page elsewhere whose name is made to point here (DNS rebinding) gets nothing.
-        self.hosts = frozenset({*OWN_HOSTS, *(one.casefold() for one in hosts)})
+        own = socket.gethostname().casefold()
+        self.hosts = frozenset({*OWN_HOSTS, own, f"{own}.local", *(one.casefold() for one in hosts)})
         self.tickets = Tickets()
         # Recovery codes that were made and not yet confirmed, by family: code, group asked for, when. In memory only.
         self.kits: dict[str, tuple[str, int, datetime]] = {}
         self.attempts = Attempts(folder / "attempts.json")
         # The address the pages are served at, ending in "/": what notifications link to.
         self.address = "http://127.0.0.1:8787/"
-        # Set when there is something to do in the background; without it the worker looks every half minute.
-        self.awake = threading.Event()
+        # What does not work in the background just now: its name to a found text. Read by pages, written by the worker.
+        self.troubles: dict[str, str] = {}
+        self._bell = threading.Condition()
+        self._rung = 0
         self._store = store
         self._lock = threading.Lock()
 
@@ -85,10 +88,9 @@ class House:
         """Open it, and give the name of the key slot that the passphrase fitted. Raises: WrongPassphrase, StoreError."""
         with self._lock:
             keys = Keys.load(self.folder / "keys.json") if self._store is None else self._store.keys
-            fitted, key = keys.find(passphrase, slot)
-            store = self._store if self._store is not None else Store.open_with_key(self.folder, key, url=self.url)
-            if self.cost is not None:
-                store.keys.cost = self.cost
+            fitted, _ = keys.find(passphrase, slot)
+            store = self._store if self._store is not None else Store.open(self.folder, passphrase, url=self.url)
+            store.keys.cost = self.cost
             tidy_slots(store)
             if fitted not in store.keys.slots:
                 # A passphrase that was changed, or of somebody who was removed, just before a crash.
@@ -99,8 +101,16 @@ class House:
             return fitted
 
     def wake(self) -> None:
-        """Let the background worker look now: something was queued, or a setting changed."""
-        self.awake.set()
+        """Let the background worker look now: something was queued, or a setting changed. Without it, it looks every half minute."""
+        with self._bell:
+            self._rung += 1
+            self._bell.notify_all()
+
+    def wait(self, heard: int, longest_s: float) -> int:
+        """Sleep until somebody calls `wake` again after the `heard`-th time, or as long as that; how often it was called by now."""
+        with self._bell:
+            self._bell.wait_for(lambda: self._rung != heard, longest_s)
+            return self._rung
 
     def close(self) -> None:
         with self._lock:

@@ -15,6 +15,7 @@ from jaga.assessment import PUBLIC
 from jaga.family.home._web import Visitor
 from jaga.family.sentences import APPS
 from jaga.sources import zone_of
+from jaga.store._ages import age_on as age_of
 from jaga.store._tables import Alert, Child, Family, Relationship
 from jaga.words import Words
 
@@ -80,14 +81,6 @@ def own_relationship(session: orm.Session, visitor: Visitor, relationship_id: in
     if found is None:
         raise HTTPException(404)
     return found[0], found[1]
-
-
-def age_of(child: Child, today: date) -> int | None:
-    """Full years; only month and year of birth are known, so in the month itself the birthday counts as not yet reached."""
-    if child.birth is not None:
-        year, month = (int(part) for part in child.birth.split("-")[:2])
-        return max(0, today.year - year - (today.month <= month))
-    return BANDS.get(child.band or "")
 
 
 def minute(at: datetime, zone: tzinfo) -> str:

@@ -17,6 +17,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 
 from jaga.family.home._house import House
 from jaga.family.home._web import Visitor
+from jaga.store import settings_of
 from jaga.store._tables import Family, Person, Session
 
 __all__ = [
@@ -169,11 +170,34 @@ async def _from_our_page(request: Request, expected: str) -> bool:
 
 
 def _known_host(request: Request, house: House) -> bool:
+    """Whether the page was asked for under a name of ours.
+
+    A page elsewhere can let its own name point to this machine and read what is answered (DNS rebinding); it cannot do so under an address
+    in numbers, nor under our names.
+    """
     try:
         name = urlsplit(f"//{request.headers.get('host', '')}").hostname
     except ValueError:
         return False
-    return name is not None and name.casefold() in house.hosts
+    if name is None:
+        return False
+    name = name.casefold()
+    if name in house.hosts:
+        return True
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return _is_set(name, house)
+    return True
+
+
+def _is_set(name: str, house: House) -> bool:
+    """Whether a family said that its pages are reached under this name."""
+    if house.state != "open":
+        return False
+    with house.store.session(read_only=True) as session:
+        addresses = [settings_of(family).address for family in session.scalars(sa.select(Family))]
+    return any(urlsplit(address).hostname == name for address in addresses if address)
 
 
 def _on_this_machine(request: Request) -> bool:
@@ -211,7 +235,7 @@ def guard(app: FastAPI) -> None:
         path = request.url.path
         request.state.visitor = None
         request.state.csrf = ""
-        if not _known_host(request, house):
+        if not await run_in_threadpool(_known_host, request, house):
             return PlainTextResponse("Jaga is not served under this name.", status_code=421)
         if path.startswith(_OPEN_PATHS):
             return await go_on(request)

@@ -86,7 +86,7 @@ def _page(request: Request, alert_id: int, who: Visitor, *, around: bool) -> Res
     zone = zone_of_family(who.family)
     with house.store.session(read_only=True) as session:
         found, child = own_alert(session, who, alert_id)
-        limits = shown(child, who.family, now.astimezone(zone).date())
+        limits = shown(child, who.family, found.level, now.astimezone(zone).date())
         if around and not limits.context:
             raise HTTPException(403)
         values = _values(session, found, child, say, who, now, lines=limits.lines, around=around)

@@ -132,7 +132,7 @@ def child(request: Request, child_id: int, who: Annotated[Visitor, Depends(grown
     with house.store.session(read_only=True) as session:
         one = own_child(session, who, child_id)
         name = shown_name(one.name)
-        limits = shown(one, who.family, now.astimezone(zone).date())
+        limits = shown(one, who.family, "watch", now.astimezone(zone).date())
         rows = session.execute(
             sa.select(Relationship.id, Relationship.contact, Relationship.name, Relationship.assessment).where(
                 Relationship.child == one.id, Relationship.score > 0
@@ -176,7 +176,7 @@ def child(request: Request, child_id: int, who: Annotated[Visitor, Depends(grown
                 for heard_app in heard_of(session, one.id)
             ],
         }
-    if posts["lines"] and limits.context:
+    if posts["lines"] and limits.posts:
         with house.store.session() as session:
             audit(
                 session,
@@ -234,7 +234,7 @@ def _posts(session: orm.Session, child: Child, heard: _Rows, say: Words, zone: t
                 "when": minute(piece.sent_at, zone),
                 "who": app_name(platforms[piece.conversation]) if piece.conversation in platforms else "",
                 "where": None,
-                "text": cut(piece.text, 500) if limits.context else "",
+                "text": cut(piece.text, 500) if limits.posts else "",
                 "language": piece.language if piece.language in LANGUAGES else None,
                 "attachments": (),
                 "why": [group_words(say, "personal_data", piece.group)],
@@ -244,7 +244,7 @@ def _posts(session: orm.Session, child: Child, heard: _Rows, say: Words, zone: t
             }
             for piece in pieces[:_POSTS]
         ],
-        "words_held_back": bool(pieces) and not limits.context,
+        "words_held_back": bool(pieces) and not limits.posts,
         "remove": [
             {"app": app_name(app), "steps": [say(text) for text in steps.get(app, steps["any"])]} for app in apps
         ],
