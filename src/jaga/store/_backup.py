@@ -130,13 +130,13 @@ def _dump(connection: sa.Connection, store: Store, file: BinaryIO, now: datetime
         file.write(_LENGTH.pack(len(part)) + part)
     frames = _Sealing(store.key, header, keys)
     for table in _tables(connection):
-        columns = [column.name for column in table.columns]
+        columns = [str(column.name) for column in table.columns]
         names = ", ".join(_quoted(connection, name) for name in columns)
         found = connection.execution_options(yield_per=_ROWS).exec_driver_sql(
             f"SELECT {names} FROM {_quoted(connection, table.name)}"  # noqa: S608 (names of our own tables)
         )
         for rows in found.partitions(_ROWS):
-            frames.write(file, msgspec.msgpack.encode(_Frame(table.name, columns, [list(row) for row in rows])))
+            frames.write(file, msgspec.msgpack.encode(_Frame(str(table.name), columns, [list(row) for row in rows])))
     frames.write(file, b"", last=True)
 
 
