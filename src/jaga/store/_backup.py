@@ -9,6 +9,7 @@ was saved from one database can be put into the other.
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import struct
 from collections.abc import Iterator
@@ -109,7 +110,8 @@ def _write(store: Store, path: Path, now: datetime) -> tuple[int, bytes]:
             f"the backup cannot be written: {error.strerror}", where=str(path), remedy="choose a disk with room"
         ) from error
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
     return size, digest
 
 
