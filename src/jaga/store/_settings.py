@@ -33,6 +33,8 @@ class FamilySettings(msgspec.Struct, frozen=True, kw_only=True):
     # 0 Monday … 6 Sunday, and the local time; None: no digest.
     digest_weekday: Annotated[int, msgspec.Meta(ge=0, le=6)] | None = 6
     digest_at: _Clock = "18:00"
+    # Where the pages are reached from the family's phones, ending in "/", for links in notifications; None: as served.
+    address: str | None = None
     # Level from which the family is told at all.
     tell_from: Literal["watch", "concern", "urgent"] = "concern"
     # -1 tells least, 0 as shipped, 1 tells most; per tactic as well (jaga.assessment.Tuning).
