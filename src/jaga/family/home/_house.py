@@ -29,6 +29,7 @@ class House:
         self.folder = folder
         self.url = url
         self.now = now
+        self.hosts: frozenset[str] = frozenset()
         # The address the pages are served at, ending in "/": what notifications link to.
         self.address = "http://127.0.0.1:8787/"
         # What does not work in the background just now: its name to a found text. Read by pages, written by the worker.
