@@ -22,6 +22,7 @@ from jaga.errors import JagaError, StoreError, UsageError
 from jaga.records import Conversation, Message
 from jaga.sources import Context, Gathered, InputSummary, gather, zone_of
 from jaga.store import _tables as t
+from jaga.store._ages import ADULT, age_on, settings_at
 from jaga.store._alerts import grow_alerts, raise_alerts, settle
 from jaga.store._audit import audit
 from jaga.store._clock import check_clock
@@ -30,7 +31,6 @@ from jaga.store._families import add_account
 from jaga.store._hearing import Hearing, in_parts, micros, pack, plain
 from jaga.store._originals import Originals, originals_of
 from jaga.store._rejudge import rejudge, tells
-from jaga.store._settings import settings_of
 
 __all__ = ["Imported", "import_paths", "queue_import", "run_imports"]
 
@@ -126,7 +126,7 @@ def _ask(
     if not paths:
         raise UsageError("nothing to read", remedy="name a file or a folder")
     with store.session() as session:
-        child = _told(session, child_id)
+        child = _told(session, child_id, now)
         check_clock(session, now)
         asked = t.Import(
             child=child_id,
@@ -161,7 +161,7 @@ def _paths(text: str) -> list[Path]:
     return [Path(text)]
 
 
-def _told(session: orm.Session, child_id: int) -> t.Child:
+def _told(session: orm.Session, child_id: int, now: datetime) -> t.Child:
     child = session.get(t.Child, child_id)
     if child is None:
         raise UsageError("no such child", remedy="look it up anew")
@@ -170,6 +170,8 @@ def _told(session: orm.Session, child_id: int) -> t.Child:
             f"{child.name} was not told yet that Jaga is there",
             remedy="tell your child first, then note it on the child's page; nothing is read before",
         )
+    if (age_on(child, now.date()) or 0) >= ADULT:
+        raise UsageError(f"{child.name} is grown up", remedy="Jaga is for children: nothing more is read")
     return child
 
 
@@ -206,7 +208,7 @@ class _Importing:
         self.progress = progress
         with store.session() as session:
             row = session.get_one(t.Import, import_id)
-            child = _told(session, row.child)
+            child = _told(session, row.child, now)
             family = session.get_one(t.Family, child.family)
             check_clock(session, now)
             row.state = "reading"
@@ -218,7 +220,7 @@ class _Importing:
             self.title = row.name
             self.family = family.id
             self.zone = family.zone
-            self.settings = settings_of(family)
+            self.settings = settings_at(family, child, now)
             self.accounts = [
                 (one.platform, one.author)
                 for one in session.scalars(sa.select(t.ChildAccount).where(t.ChildAccount.child == row.child))

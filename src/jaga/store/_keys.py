@@ -26,11 +26,11 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from jaga.errors import StoreError, UsageError, WrongPassphrase
 
-__all__ = ["KEY_BYTES", "STANDARD", "Cost", "Keys", "recovery_code"]
+__all__ = ["KEY_BYTES", "SHORTEST", "STANDARD", "Cost", "Keys", "recovery_code"]
 
 KEY_BYTES = 32
 _VERSION = 1
-_SHORTEST = 10
+SHORTEST = 10
 # Letters and digits that nobody confuses on paper (Crockford's base 32).
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 # Each sealing has a key of its own, so its nonce may be the same.
@@ -108,9 +108,9 @@ class Keys:
 
     def lock(self, name: str, key: bytes, passphrase: str, *, kind: str = "passphrase") -> None:
         """Put `key` into the slot `name`, to be opened by `passphrase`. Raises: UsageError for a short one; StoreError."""
-        if kind == "passphrase" and len(passphrase) < _SHORTEST:
+        if kind == "passphrase" and len(passphrase) < SHORTEST:
             raise UsageError(
-                f"a passphrase has at least {_SHORTEST} characters",
+                f"a passphrase has at least {SHORTEST} characters",
                 remedy="four or five words are easy to keep in mind",
             )
         private = X25519PrivateKey.generate()
@@ -136,6 +136,10 @@ class Keys:
 
     def candidates(self, passphrase: str, name: str | None = None) -> tuple[bytes, ...]:
         """As `unlock`; with the key that a change which did not end was going to, if there is one."""
+        return self.find(passphrase, name)[1]
+
+    def find(self, passphrase: str, name: str | None = None) -> tuple[str, tuple[bytes, ...]]:
+        """As `candidates`, with the name of the slot that the passphrase fitted before them."""
         for slot_name, slot in self._slots.items():
             if name is not None and slot_name != name:
                 continue
@@ -145,7 +149,7 @@ class Keys:
                         slot.nonce, slot.locked, _bound(slot_name, slot)
                     )
                 )
-                return tuple(
+                return slot_name, tuple(
                     _unseal(slot_name, slot, private, sealed)
                     for sealed in (slot.sealed, slot.next)
                     if sealed is not None

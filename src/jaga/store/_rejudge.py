@@ -12,12 +12,13 @@ from sqlalchemy import orm
 from jaga.assessment import LEVELS, PUBLIC, Assessment
 from jaga.records import Message
 from jaga.store import _tables as t
+from jaga.store._ages import settings_at
 from jaga.store._alerts import grow_alerts, raise_alerts, settle
 from jaga.store._audit import audit
 from jaga.store._database import Store
 from jaga.store._families import ids_of
 from jaga.store._hearing import Hearing, in_parts
-from jaga.store._settings import FamilySettings, settings_of
+from jaga.store._settings import FamilySettings
 
 __all__ = ["rejudge", "tells"]
 
@@ -39,7 +40,7 @@ def rejudge(store: Store, child_id: int, *, now: datetime) -> tuple[list[str], l
     with store.session(read_only=True) as session:
         child = session.get_one(t.Child, child_id)
         family = session.get_one(t.Family, child.family)
-        settings = settings_of(family)
+        settings = settings_at(family, child, now)
         ids = ids_of(session, child_id)
         again = _again(session, child_id, ids) if ids else None
         if again is None:

@@ -29,10 +29,12 @@ __all__ = [
     "ChildAccount",
     "Conversation",
     "Delivery",
+    "Device",
     "Erasure",
     "Family",
     "FeedbackLine",
     "Import",
+    "Invitation",
     "Message",
     "Original",
     "Packed",
@@ -133,6 +135,7 @@ class Person(Base):
     totp_secret: Mapped[str | None]
     # The last time step a code was taken for: no code is taken twice (RFC 6238, 5.2).
     totp_step: Mapped[int | None] = mapped_column(sa.BigInteger)
+    # Failed tries from browsers that never were this person's, and until when such browsers have to wait. Their own are counted in Device.
     failures: Mapped[int] = mapped_column(default=0)
     locked_until: Mapped[datetime | None]
     created_at: Mapped[datetime]
@@ -165,6 +168,36 @@ class Session(Base):
     ended_at: Mapped[datetime | None]
     # What the browser says it is, cut short: for the list of sessions.
     agent: Mapped[str | None]
+
+
+class Device(Base):
+    """A browser that this person has logged in from. Its failed tries are counted by themselves, so that a stranger's never lock it out."""
+
+    __tablename__ = "devices"
+    id: Mapped[int] = _key()
+    person: Mapped[int] = _of("people")
+    # SHA-256 of the token in the browser's cookie.
+    token: Mapped[bytes] = mapped_column(unique=True)
+    failures: Mapped[int] = mapped_column(default=0)
+    locked_until: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    used_at: Mapped[datetime]
+
+
+class Invitation(Base):
+    """A code by which another grown-up comes into the family and chooses a passphrase of their own."""
+
+    __tablename__ = "invitations"
+    id: Mapped[int] = _key()
+    family: Mapped[int] = _of("families")
+    role: Mapped[str]
+    name: Mapped[str]
+    # SHA-256 of the code.
+    code: Mapped[bytes] = mapped_column(unique=True)
+    by: Mapped[int] = mapped_column(_Number)
+    created_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
 
 
 class Child(Base):
