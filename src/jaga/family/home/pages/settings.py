@@ -48,7 +48,7 @@ def _settings(request: Request, who: Visitor, *, error: str | None = None) -> Re
         kept = settings_of(family)
         channels = channel_rows(session, who)
         backups = session.scalar(sa.select(sa.func.max(Backup.at)))
-    names = get_day_names("wide", context="stand-alone", locale=language)
+    names: Any = get_day_names("wide", context="stand-alone", locale=language)
     served = urlsplit(house.address)
     return page(
         request,
@@ -256,10 +256,10 @@ def own_channel(session: Any, who: Visitor, channel_id: int) -> Channel:
 
 @router.get("/settings/channels")
 def ask_channel(request: Request, who: Annotated[Visitor, Depends(grown_up)]) -> Response:
-    return page(request, "channel_new.html", error=None, topic=_topic(), to="/settings#channels")
+    return page(request, "channel_new.html", error=None, topic=new_topic(), to="/settings#channels")
 
 
-def _topic() -> str:
+def new_topic() -> str:
     """A name for an ntfy topic that nobody guesses: whoever knows it can listen in."""
     return f"jaga-{secrets.token_hex(6)}"
 
@@ -282,7 +282,7 @@ def make_channel(
     values = {"topic": topic, "token": token, "chat": chat, "email": email, "password": password, "server": server, "url": url}  # fmt: skip
     error = add_channel(request, who, kind, values, name)
     if error is not None:
-        return page(request, "channel_new.html", status=422, error=error, topic=topic or _topic(), to=our_path(to))
+        return page(request, "channel_new.html", status=422, error=error, topic=topic or new_topic(), to=our_path(to))
     return back(our_path(to, "/settings"))
 
 
