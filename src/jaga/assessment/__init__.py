@@ -6,6 +6,7 @@ from jaga.assessment._assessor import PUBLIC, Assessor
 from jaga.assessment._keep import COMPACT, EVERYTHING, Keep
 from jaga.assessment._model import Model, load_model
 from jaga.assessment._thread import Threads
+from jaga.assessment._tuning import Feedback, FeedbackKind, Sensitivity, Tuning
 from jaga.assessment._types import LEVELS, Assessment, Day, Evidence, Level, Onset, RiskType, TacticFinding
 from jaga.assessment._who import Owner, find_child
 
@@ -18,14 +19,18 @@ __all__ = [
     "Assessor",
     "Day",
     "Evidence",
+    "Feedback",
+    "FeedbackKind",
     "Keep",
     "Level",
     "Model",
     "Onset",
     "Owner",
     "RiskType",
+    "Sensitivity",
     "TacticFinding",
     "Threads",
+    "Tuning",
     "find_child",
     "load_model",
 ]

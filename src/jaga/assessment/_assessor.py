@@ -10,6 +10,7 @@ from jaga.assessment._keep import EVERYTHING, Keep
 from jaga.assessment._model import Model, load_model
 from jaga.assessment._relationship import Relationship
 from jaga.assessment._thread import Threads
+from jaga.assessment._tuning import NEUTRAL, Tuning
 from jaga.assessment._types import Assessment
 from jaga.records import Account, Conversation, Message
 from jaga.signals import Actor, Before, Contextual, Detector, Signal, all_detectors
@@ -40,7 +41,8 @@ class Assessor:
     """Judges every relationship of one child. Feed messages in time order; ask at any time.
 
     `child`: the author ids of the child. `conversations` and `accounts` tell kinds and names; a conversation that is not
-    among them counts as direct. `zone`: the child's, for night hours. `keep`: how much is kept (see Keep).
+    among them counts as direct. `zone`: the child's, for night hours. `keep`: how much is kept (see Keep). `tuning`: what the family
+    moved (see Tuning).
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Assessor:
         model: Model | None = None,
         detectors: Sequence[Detector] | None = None,
         keep: Keep = EVERYTHING,
+        tuning: Tuning = NEUTRAL,
     ) -> None:
         self.child = tuple(child)
         self._is_child = frozenset(self.child)
@@ -61,6 +64,7 @@ class Assessor:
         self._conversations = conversations if conversations is not None else {}
         self._accounts = accounts if accounts is not None else {}
         self._keep = keep
+        self.tuning = tuning
         self._model = model or load_model()
         self._plain, self._contextual = _shipped() if detectors is None else _split(detectors)
         self._threads = Threads(keep.context)
@@ -133,7 +137,15 @@ class Assessor:
     def _start(self, contact: str, platform: str) -> Relationship:
         account = self._accounts.get((platform, contact))
         name = account.name if account is not None else None
-        return Relationship(self.child[0] if self.child else "", contact, name, self._model, self._keep)
+        child = self.child[0] if self.child else ""
+        return Relationship(child, contact, name, self._model, self._keep, self.tuning.sense(contact))
+
+    def tune(self, tuning: Tuning) -> Iterator[Assessment]:
+        """Judge everything anew with another tuning; the relationships whose level is another one now."""
+        self.tuning = tuning
+        changed = [one for one in self.relationships.values() if one.tune(tuning.sense(one.contact))]
+        for relationship in changed:
+            yield relationship.assessment()
 
     def assessments(self) -> Iterator[Assessment]:
         """Every relationship, the most worrying first; equal ones by who wrote more."""

@@ -22,8 +22,10 @@ from typing import Any
 import msgspec
 
 from jaga.assessment._assessor import Assessor
+from jaga.assessment._judging import Moment
 from jaga.assessment._relationship import Relationship, _Tactic
 from jaga.assessment._thread import _Thread
+from jaga.assessment._tuning import NEUTRAL, Tuning
 from jaga.assessment._types import Evidence, Level, Onset
 from jaga.errors import UnreadableInput
 from jaga.records import Account, Conversation, Message
@@ -134,6 +136,13 @@ class _State(msgspec.Struct, array_like=True):
     # Conversations that evidence or onset name and `conversations` no longer does.
     elsewhere: list[str]
     contexts: list[_Context]
+    # Moments by which another tuning would judge: the names of their features, then for each its index, whether it is enough
+    # for more than `watch`, and its features in ten-thousandths.
+    features: list[str] = []
+    moments: list[tuple[int, bool, list[int | None]]] = []
+    earliest: _Onset | None = None
+    # None: stored before there was a tuning. Then it is not known by which rule the level was reached, and no tuning lowers it.
+    floor: Level | None = None
 
 
 class Everything(msgspec.Struct, array_like=True):
@@ -145,6 +154,7 @@ class Everything(msgspec.Struct, array_like=True):
     # The child's author ids and zone, as the caller writes them.
     child: list[str]
     zone: str
+    tuning: Tuning = NEUTRAL
 
 
 # Fields that are stored as they stand.
@@ -159,7 +169,7 @@ _PLAIN = (
         "night_messages",
         "started",
     ),
-    *("first_at", "last_at", "score", "level", "persisted", "_refused_at", "_threatened", "judged", "is_request"),
+    *("first_at", "last_at", "score", "persisted", "_refused_at", "_threatened", "judged", "is_request"),
     *("run", "longest_run", "_near", "_near_weight", "_far", "_far_weight", "_judged_tone", "_fast", "_slow"),
     *("_pace_day", "_first_day", "_day_step", "_day_zero", "_unjudged"),
 )
@@ -212,7 +222,7 @@ def load(assessor: Assessor, conversations: dict[str, Conversation], stored: byt
     try:
         state = _state.decode(_unpack(stored))
         relationship = _given(assessor, state)
-    except (msgspec.DecodeError, IndexError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, ValueError, IndexError, UnicodeDecodeError) as error:
         raise _unreadable(str(error)) from error
     assessor.relationships[relationship.contact] = relationship
     _put_contexts(assessor, conversations, state.contexts)
@@ -237,6 +247,7 @@ def dump_all(assessor: Assessor, accounts: Iterable[Account], zone: str) -> byte
                 accounts=list(accounts),
                 child=list(assessor.child),
                 zone=zone,
+                tuning=assessor.tuning,
             )
         )
     )
@@ -373,14 +384,20 @@ def _taken(one: Relationship, contexts: list[_Context], shed: _Shed) -> _State:
         )
         for name, tactic in one._tactics.items()
     ]
-    onset = one.onset
+    named = list(dict.fromkeys(name for moment in one._moments for name in moment.features))
+
+    def located(onset: Onset | None) -> _Onset | None:
+        if onset is None:
+            return None
+        return _Onset(_identifier(onset.message), place(onset.conversation), onset.sent_at, onset.index)
+
+    onset, earliest = located(one._onset), located(one._earliest)
     return _State(
         **{name.lstrip("_"): getattr(one, name) for name in _PLAIN},
         platforms=list(one.platforms),
         conversations=list(one.conversations),
-        onset=None
-        if onset is None
-        else _Onset(_identifier(onset.message), place(onset.conversation), onset.sent_at, onset.index),
+        level=one._shipped,
+        onset=onset,
         addressed=sorted(one.addressed),
         days=[
             (start - one._day_zero, int(contact), int(child), _number(evidence))
@@ -389,6 +406,17 @@ def _taken(one: Relationship, contexts: list[_Context], shed: _Shed) -> _State:
         tactics=tactics,
         elsewhere=list(places)[len(one.conversations) :],
         contexts=contexts[-shed.contexts :] if shed.contexts else [],
+        features=named,
+        moments=[
+            (
+                moment.index,
+                moment.enough,
+                [None if name not in moment.features else round(moment.features[name] * 10_000) for name in named],
+            )
+            for moment in one._moments
+        ],
+        earliest=earliest,
+        floor=one._floor,
     )
 
 
@@ -402,21 +430,40 @@ def _strongest(evidence: list[Evidence], most: int) -> Iterator[Evidence]:
 
 
 def _given(assessor: Assessor, state: _State) -> Relationship:
-    one = Relationship(state.child, state.contact, state.contact_name, assessor._model, assessor._keep)
+    one = Relationship(
+        state.child,
+        state.contact,
+        state.contact_name,
+        assessor._model,
+        assessor._keep,
+        assessor.tuning.sense(state.contact),
+    )
     for name in _PLAIN:
         setattr(one, name, getattr(state, name.lstrip("_")))
     one.platforms = dict.fromkeys(state.platforms)
     one.conversations = dict.fromkeys(state.conversations)
     one.addressed = set(state.addressed)
     places = (*state.conversations, *state.elsewhere)
-    if state.onset is not None:
-        onset = state.onset
-        one.onset = Onset(
+
+    def located(onset: _Onset | None) -> Onset | None:
+        if onset is None:
+            return None
+        return Onset(
             message=_text(onset.message),
             conversation=places[onset.conversation],
             sent_at=onset.sent_at,
             index=onset.index,
         )
+
+    one._onset, one._earliest = located(state.onset), located(state.earliest)
+    one._moments = [
+        Moment(
+            index,
+            enough,
+            {name: value / 10_000 for name, value in zip(state.features, values, strict=True) if value is not None},
+        )
+        for index, enough, values in state.moments
+    ]
     one._days = {
         start + state.day_zero: [contact, child, _value(evidence)] for start, contact, child, evidence in state.days
     }
@@ -442,6 +489,11 @@ def _given(assessor: Assessor, state: _State) -> Relationship:
         ]
         one._tactics[heard.tactic] = tactic
         one._contributions[heard.tactic] = _value(heard.contribution)
+    one._shipped = state.level
+    one._floor = state.floor or state.level
+    if state.floor is None:
+        one._earliest = one._onset
+    one.tune(one._sense)
     return one
 
 
