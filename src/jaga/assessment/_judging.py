@@ -82,6 +82,9 @@ class Moment(msgspec.Struct, frozen=True, gc=False):
     index: int
     enough: bool
     features: dict[str, float]
+    # What follows from them by the model: what each adds to the log-odds, and the log-odds.
+    parts: dict[str, float]
+    odds: float
 
 
 def standing(features: Mapping[str, float], groups: Groups, threatened: bool) -> Standing:
@@ -149,11 +152,10 @@ def tuned(model: Model, moments: Collection[Moment], sense: Sense | None) -> Lev
     """The level by the scores of these moments under a tuning: `none`, `watch` or `concern`. It never gives `urgent`."""
     best: Level = "none"
     for moment in moments:
-        parts = parts_of(model, moment.features)
-        odds = model.bias + sum(parts.values())
+        odds = moment.odds
         if sense is not None:
             odds += sense.shift
-            odds += sum((factor - 1.0) * parts.get(name, 0.0) for name, factor in sense.factors.items())
+            odds += sum((factor - 1.0) * moment.parts.get(name, 0.0) for name, factor in sense.factors.items())
         if moment.enough and odds >= _threshold(model, model.concern):
             return "concern"
         if odds >= _threshold(model, model.watch):
@@ -164,14 +166,16 @@ def tuned(model: Model, moments: Collection[Moment], sense: Sense | None) -> Lev
 def reachable(model: Model, parts: Mapping[str, float], level: Level) -> bool:
     """Whether some tuning reaches a level with these parts."""
     odds = model.bias + MOST_SHIFT + sum(parts.values())
-    odds += (FACTORS[1] - 1.0) * sum(max(0.0, parts.get(name, 0.0)) for name in TUNABLE)
+    odds += (FACTORS[1] - 1.0) * sum(part for name, part in parts.items() if name in TUNABLE)
     return odds >= _threshold(model, model.watch if level == "watch" else model.concern)
 
 
-def moment_of(index: int, features: Mapping[str, float], enough: bool) -> Moment:
+def moment_of(model: Model, index: int, features: Mapping[str, float], enough: bool) -> Moment:
     """To be kept."""
     rounded = {name: round(value, 4) for name, value in features.items()}
-    return Moment(index, enough, {name: value for name, value in rounded.items() if value or name in _ALWAYS})
+    rounded = {name: value for name, value in rounded.items() if value or name in _ALWAYS}
+    parts = parts_of(model, rounded)
+    return Moment(index, enough, rounded, parts, round(model.bias + sum(parts.values()), 9))
 
 
 _ALWAYS = ("diversity", "history")
@@ -183,9 +187,9 @@ def keep(model: Model, moments: list[Moment], new: Moment) -> list[Moment]:
     Where there would be more, the two most alike become one that has the more telling of every feature, so that no tuning tells less
     than it would have by either.
     """
-    if any(_outdone(model, new, old) for old in moments):
+    if any(_outdone(new, old) for old in moments):
         return moments
-    kept = [old for old in moments if not _outdone(model, old, new)]
+    kept = [old for old in moments if not _outdone(old, new)]
     kept.append(new)
     if len(kept) > _KEPT:
         at = min(range(len(kept) - 1), key=lambda i: _strayed(model, kept[i], kept[i + 1]))
@@ -193,17 +197,14 @@ def keep(model: Model, moments: list[Moment], new: Moment) -> list[Moment]:
     return kept
 
 
-def _odds(model: Model, moment: Moment) -> float:
-    return model.bias + sum(parts_of(model, moment.features).values())
-
-
-def _outdone(model: Model, one: Moment, by: Moment) -> bool:
+def _outdone(one: Moment, by: Moment) -> bool:
     """Whether `by` is judged at least as high under every tuning, and with any tactic left out."""
-    if one.enough and not by.enough:
+    if by.odds < one.odds or (one.enough and not by.enough):
         return False
-    mine, its = parts_of(model, one.features), parts_of(model, by.features)
+    mine, its = one.parts, by.parts
     least = 0.0
-    for name in {*mine, *its}:
+    # In one order, whatever the process: a sum in another order may differ in its last digit.
+    for name in (*mine, *(name for name in its if name not in mine)):
         ahead = its.get(name, 0.0) - mine.get(name, 0.0)
         least += ahead * ((0.0 if ahead > 0 else FACTORS[1]) if name in TUNABLE else 1.0)
     return least >= 0.0
@@ -215,13 +216,13 @@ def _together(model: Model, one: Moment, other: Moment) -> Moment:
         mine, its = one.features.get(name, 0.0), other.features.get(name, 0.0)
         lowers = name == "history" or model.weights.get(name, 0.0) < 0
         features[name] = min(mine, its) if lowers else max(mine, its)
-    return Moment(other.index, one.enough or other.enough, features)
+    return moment_of(model, other.index, features, one.enough or other.enough)
 
 
 def _strayed(model: Model, one: Moment, other: Moment) -> float:
     """How far the two together would be judged above the higher of them; far, if only one of them is enough."""
     apart = 0.0 if one.enough == other.enough else 100.0
-    return apart + _odds(model, _together(model, one, other)) - max(_odds(model, one), _odds(model, other))
+    return apart + _together(model, one, other).odds - max(one.odds, other.odds)
 
 
 def higher(one: Level, other: Level) -> Level:

@@ -383,7 +383,7 @@ class Relationship:
         if stand.grave:
             self._floor = "concern"
         if reachable(model, parts, "watch"):
-            self._moments = keep(model, self._moments, moment_of(index, features, stand.enough))
+            self._moments = keep(model, self._moments, moment_of(model, index, features, stand.enough))
             if self._earliest is None and stand.enough and reachable(model, parts, "concern"):
                 self._earliest = _here(message, index)
         if score > self.score:

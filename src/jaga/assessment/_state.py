@@ -22,7 +22,7 @@ from typing import Any
 import msgspec
 
 from jaga.assessment._assessor import Assessor
-from jaga.assessment._judging import Moment
+from jaga.assessment._judging import moment_of
 from jaga.assessment._relationship import Relationship, _Tactic
 from jaga.assessment._thread import _Thread
 from jaga.assessment._tuning import NEUTRAL, Tuning
@@ -457,10 +457,11 @@ def _given(assessor: Assessor, state: _State) -> Relationship:
 
     one._onset, one._earliest = located(state.onset), located(state.earliest)
     one._moments = [
-        Moment(
+        moment_of(
+            assessor._model,
             index,
-            enough,
             {name: value / 10_000 for name, value in zip(state.features, values, strict=True) if value is not None},
+            enough,
         )
         for index, enough, values in state.moments
     ]
