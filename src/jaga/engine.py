@@ -17,7 +17,7 @@ from datetime import datetime, timedelta, timezone, tzinfo
 from itertools import islice
 from zoneinfo import ZoneInfo
 
-from jaga.assessment import COMPACT, Assessment, Assessor, Keep, Model, Tuning
+from jaga.assessment import COMPACT, Assessment, Assessor, Explanation, Keep, Model, Tuning
 from jaga.assessment._state import dump, dump_all, forget, load, load_all, put_all
 from jaga.errors import UnreadableInput, UsageError
 from jaga.records import Account, Conversation, Message
@@ -136,6 +136,14 @@ class Engine:
         """Every relationship, the most worrying first."""
         with self._lock:
             return list(self._assessor.assessments())
+
+    def explain(self, contact: str) -> Explanation | None:
+        """Why the relationship with one contact is judged as it is, and what would change it; None if there is none.
+
+        Takes a few milliseconds: ask for what is shown. The same before saving and after restoring.
+        """
+        with self._lock:
+            return self._assessor.explain(contact)
 
     @property
     def tuning(self) -> Tuning:

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
 
+from jaga.assessment._explain import Explanation, explain
 from jaga.assessment._keep import EVERYTHING, Keep
 from jaga.assessment._model import Model, load_model
 from jaga.assessment._relationship import Relationship
@@ -156,3 +157,8 @@ class Assessor:
         )
         for relationship in ranked:
             yield relationship.assessment()
+
+    def explain(self, contact: str) -> Explanation | None:
+        """Why a relationship is judged as it is; None if there is none. Takes a few milliseconds: for what is shown."""
+        relationship = self.relationships.get(contact)
+        return None if relationship is None else explain(relationship)

@@ -25,6 +25,7 @@ __all__ = [
     "Moment",
     "Standing",
     "chance",
+    "diversity",
     "higher",
     "keep",
     "level_of",
@@ -39,6 +40,8 @@ __all__ = [
 _HEARD = 0.25
 # Evidence from which a tactic is plain.
 PLAIN = 0.55
+# Evidence from which a tactic counts in full when tactics are counted.
+_CLEAR = 0.7
 
 # Tactics of the contact that are grave enough to carry a relationship past `watch` together with others. Compliments,
 # age questions, gifts or another app alone are what friends and aunts do.
@@ -85,6 +88,12 @@ class Moment(msgspec.Struct, frozen=True, gc=False):
     # What follows from them by the model: what each adds to the log-odds, and the log-odds.
     parts: dict[str, float]
     odds: float
+
+
+def diversity(features: Mapping[str, float]) -> float:
+    """How many tactics of the contact were heard, beyond the first."""
+    heard = sum(min(1.0, value / _CLEAR) for name, value in features.items() if name in CONTACT)
+    return max(0.0, heard - 1.0)
 
 
 def standing(features: Mapping[str, float], groups: Groups, threatened: bool) -> Standing:

@@ -12,6 +12,7 @@ from jaga.assessment._judging import (
     PLAIN,
     Moment,
     chance,
+    diversity,
     higher,
     keep,
     level_of,
@@ -36,8 +37,6 @@ _KEPT = 5
 _CERTAIN = 0.9
 # Evidence from which a tactic is told at all.
 _TOLD = 0.4
-# Evidence from which a tactic counts in full when tactics are counted.
-_CLEAR = 0.7
 _NIGHT_FROM, _NIGHT_TO = 23, 5
 # Acceleration compares the contact's messages a day, averaged over days and over weeks (time constants, in days).
 _DAYS, _WEEKS = 2.0, 14.0
@@ -77,7 +76,23 @@ LINEAR = (
     "tone_near",
     "tone_far",
 )
-_GRAVE_THREATS = frozenset(("share", "pay_or_else", "holds_material"))
+GRAVE_THREATS = frozenset(("share", "pay_or_else", "holds_material"))
+
+
+def telling(group: str, strength: float, groups: dict[str, int], strongest: dict[str, float]) -> float:
+    """How much one more message of a group tells, and that it was heard.
+
+    The second time the same thing is said it tells a half as much, the third a quarter; said more clearly than ever before, it tells
+    what was missing.
+    """
+    times = groups.get(group, 0)
+    groups[group] = times + 1
+    before = strongest.get(group, 0.0)
+    told = strength * (0.5 ** min(times, 6))
+    if strength > before:
+        strongest[group] = strength
+        told = max(told, (strength - before) / (1.0 - before) if before < 1.0 else 0.0)
+    return told
 
 
 class _Tactic:
@@ -222,7 +237,7 @@ class Relationship:
                 continue
             heard = True
             if signal.tactic == "threat":
-                named = named or signal.group in _GRAVE_THREATS
+                named = named or signal.group in GRAVE_THREATS
                 learned = learned or (signal.group == LEARNED and signal.strength >= 0.5)
             if signal.tactic == "refusal":
                 self._refused_at = index
@@ -233,7 +248,7 @@ class Relationship:
                 self._refused_at = None
             if addressed is not None and signal.tactic in CONTACT and len(self.addressed) < _MANY:
                 self.addressed.add(addressed)
-            day[2] += self._hear(signal, message, index)
+            day[2] += self._hear(signal, message, index, tone)
         # Both ears must hear it in one message: a pattern names its kind, the learned one knows "or else" from a queue at the
         # clinic.
         self._threatened = self._threatened or (named and learned)
@@ -247,20 +262,12 @@ class Relationship:
             return False
         return self._judge(message, index)
 
-    def _hear(self, signal: Signal, message: Message, index: int) -> float:
+    def _hear(self, signal: Signal, message: Message, index: int, tone: float | None) -> float:
         key = signal.tactic
         tactic = self._tactics.get(key)
         if tactic is None:
             tactic = self._tactics[key] = _Tactic(signal.by, message.sent_at)
-        times = tactic.groups.get(signal.group, 0)
-        tactic.groups[signal.group] = times + 1
-        # The second time the same thing is said it tells a half as much, the third a quarter; said more clearly than
-        # ever before, it tells what was missing.
-        before = tactic.strongest.get(signal.group, 0.0)
-        strength = signal.strength * (0.5 ** min(times, 6))
-        if signal.strength > before:
-            tactic.strongest[signal.group] = signal.strength
-            strength = max(strength, (signal.strength - before) / (1.0 - before) if before < 1.0 else 0.0)
+        strength = telling(signal.group, signal.strength, tactic.groups, tactic.strongest)
         faded = self._faded(tactic, index)
         level = 1.0 - (1.0 - faded) * (1.0 - strength)
         added = (level - faded) * abs(self._model.weights.get(key, 0.0))
@@ -280,6 +287,9 @@ class Relationship:
             added=round(added, 4),
             language=signal.language,
             because=signal.because,
+            index=index,
+            # Rounded, so that a saved one is the same.
+            tone=None if tone is None else round(tone, 2),
         )
         tactic.evidence.append(evidence)
         if len(tactic.evidence) > _KEPT:
@@ -335,6 +345,16 @@ class Relationship:
         safe = self._model.safe_tone
         return (self._near + _NEAR_PRIOR * safe) / (self._near_weight + _NEAR_PRIOR) - safe
 
+    def tone_without(self, name: str, value: float, tone: float, index: int, left: int) -> float:
+        """What `tone_near` or `tone_far` was after message `index`, had message `left` not been said in this tone."""
+        kept, prior = (_NEAR_KEEP, _NEAR_PRIOR) if name == "tone_near" else (_FAR_KEEP, _FAR_PRIOR)
+        safe = self._model.safe_tone
+        # As if every message so far had words.
+        weight = (1.0 - math.pow(kept, index + 1)) / (1.0 - kept)
+        gone = math.pow(kept, index - left)
+        total = (value + safe) * (weight + prior) - tone * gone
+        return float(total / (weight + prior - gone) - safe)
+
     def _faded(self, tactic: _Tactic, index: int) -> float:
         return tactic.level * math.pow(0.5, (index - tactic.seen_at) / self._model.half_life)
 
@@ -366,8 +386,7 @@ class Relationship:
             safe = self._model.safe_tone
             found["tone_near"] = self._near_tone()
             found["tone_far"] = (self._far + _FAR_PRIOR * safe) / (self._far_weight + _FAR_PRIOR) - safe
-        heard = sum(min(1.0, found.get(name, 0.0) / _CLEAR) for name in CONTACT)
-        found["diversity"] = max(0.0, heard - 1.0)
+        found["diversity"] = diversity(found)
         found["history"] = math.log1p(self.messages / _LONG)
         return found
 
@@ -382,7 +401,7 @@ class Relationship:
         level = level_of(model, score, stand)
         if stand.grave:
             self._floor = "concern"
-        if reachable(model, parts, "watch"):
+        if stand.grave or reachable(model, parts, "watch"):
             self._moments = keep(model, self._moments, moment_of(model, index, features, stand.enough))
             if self._earliest is None and stand.enough and reachable(model, parts, "concern"):
                 self._earliest = _here(message, index)

@@ -54,6 +54,9 @@ class _Piece(msgspec.Struct, array_like=True):
     added: _Number
     language: str | None
     because: str | None
+    index: int | None = None
+    # Hundredths.
+    tone: int | None = None
 
 
 class _Heard(msgspec.Struct, array_like=True):
@@ -378,6 +381,8 @@ def _taken(one: Relationship, contexts: list[_Context], shed: _Shed) -> _State:
                     added=_number(piece.added),
                     language=piece.language,
                     because=None if piece.because is None else piece.because[: shed.because],
+                    index=piece.index,
+                    tone=None if piece.tone is None else round(piece.tone * 100),
                 )
                 for piece in _strongest(tactic.evidence, shed.pieces)
             ],
@@ -485,6 +490,8 @@ def _given(assessor: Assessor, state: _State) -> Relationship:
                 added=_value(piece.added),
                 language=piece.language,
                 because=piece.because,
+                index=piece.index,
+                tone=None if piece.tone is None else piece.tone / 100,
             )
             for piece in heard.evidence
         ]
