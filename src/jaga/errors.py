@@ -6,7 +6,9 @@ JagaError
 ├── NotThisFormat       a source looked closer and the file is not its own; the next source may try
 ├── HostileInput        a limit that protects the reader was reached (bomb, path escape, nesting)
 ├── StoreError          something Jaga keeps (a bank, a snapshot) is damaged, or cannot be written
+│   └── WrongPassphrase the passphrase, recovery code or key opens nothing
 ├── CatalogueError      a data file of Jaga itself (tactics, guidance) is broken
+├── ServiceError        somebody else's service cannot be reached, or refuses
 └── DataNeeded          an optional package or file that the call needs is missing
 """
 
@@ -18,9 +20,11 @@ __all__ = [
     "HostileInput",
     "JagaError",
     "NotThisFormat",
+    "ServiceError",
     "StoreError",
     "UnreadableInput",
     "UsageError",
+    "WrongPassphrase",
 ]
 
 
@@ -61,8 +65,16 @@ class StoreError(JagaError):
     """Something that Jaga keeps is damaged, or cannot be written."""
 
 
+class WrongPassphrase(StoreError):
+    """The passphrase, recovery code or key opens nothing."""
+
+
 class CatalogueError(JagaError):
     """A data file that ships with Jaga, or was added to it, is broken."""
+
+
+class ServiceError(JagaError):
+    """Somebody else's service cannot be reached, or refuses."""
 
 
 class DataNeeded(JagaError):
