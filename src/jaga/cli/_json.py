@@ -142,4 +142,5 @@ def _relationship(one: Assessment, checked: Checked, guidance: Guidance, say: Wo
         "why": why(say, one),
         "next_steps": next_steps(say, guidance, one, age),
         "explanation": _explanation(one, checked, say),
+        "second_reader": checked.opinions.get(one.contact),
     }

@@ -24,6 +24,7 @@ from jaga.cli._words import (
     joined,
     level_words,
     next_steps,
+    opinion_words,
     owner_words,
     platform_words,
     risk_words,
@@ -218,6 +219,10 @@ def _card(one: Assessment, checked: Checked, guidance: Guidance, say: Words, age
     if explained is not None:
         parts += [Text(), Text(say("How Jaga came to this"), style="bold")]
         parts += [_item("·", Text(plain(line), style="dim")) for line in _why(one, explained, say, checked)]
+    opinion = checked.opinions.get(one.contact)
+    if opinion is not None:
+        parts += [Text(), Text(say("A second reader"), style="bold")]
+        parts.append(Padding(Text(plain(joined(say, opinion_words(say, opinion))), style="dim"), (0, 0, 0, 2)))
     steps = next_steps(say, guidance, one, age)
     if steps:
         parts += [Text(), Text(say("What to do"), style="bold")]

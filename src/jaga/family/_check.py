@@ -11,6 +11,7 @@ import msgspec
 
 from jaga.assessment import Assessment, Assessor, Explanation, Owner, find_child
 from jaga.records import Conversation
+from jaga.second_reader import Opinion
 from jaga.sources import Context, Gathered, InputSummary, gather
 
 __all__ = ["Checked", "check"]
@@ -31,6 +32,8 @@ class Checked(msgspec.Struct, kw_only=True):
     assessments: list[Assessment]
     # Why, by contact, of those that are worth showing.
     explanations: dict[str, Explanation]
+    # What a second reader said of them, by contact, if one was asked for.
+    opinions: dict[str, Opinion] = {}
     # Messages after leaving out what several exports held twice.
     messages: int
     # Attachments that were not looked at, by kind.
