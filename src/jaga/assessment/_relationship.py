@@ -190,10 +190,12 @@ class Relationship:
         local_hour: int,
         addressed: str | None = None,
         tone: float | None = None,
+        joined: str | None = None,
     ) -> bool:
         """Take in the next message in time order. True if the level rose.
 
         `addressed`: whom it turns to in a group. `tone`: log-likelihood ratio of the message in risky against safe talk.
+        `joined`: what a signal that rests on several messages heard: their texts together.
         """
         index = self.messages
         self.messages = index + 1
@@ -248,7 +250,7 @@ class Relationship:
                 self._refused_at = None
             if addressed is not None and signal.tactic in CONTACT and len(self.addressed) < _MANY:
                 self.addressed.add(addressed)
-            day[2] += self._hear(signal, message, index, tone)
+            day[2] += self._hear(signal, message, index, tone, joined)
         # Both ears must hear it in one message: a pattern names its kind, the learned one knows "or else" from a queue at the
         # clinic.
         self._threatened = self._threatened or (named and learned)
@@ -262,7 +264,7 @@ class Relationship:
             return False
         return self._judge(message, index)
 
-    def _hear(self, signal: Signal, message: Message, index: int, tone: float | None) -> float:
+    def _hear(self, signal: Signal, message: Message, index: int, tone: float | None, joined: str | None) -> float:
         key = signal.tactic
         tactic = self._tactics.get(key)
         if tactic is None:
@@ -281,7 +283,7 @@ class Relationship:
             conversation=message.conversation,
             sent_at=message.sent_at,
             author=message.author,
-            text=message.text[: self._keep.text],
+            text=(message.text if joined is None or len(signal.messages) == 1 else joined)[: self._keep.text],
             group=signal.group,
             strength=signal.strength,
             added=round(added, 4),

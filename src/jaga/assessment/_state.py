@@ -22,6 +22,7 @@ from typing import Any
 import msgspec
 
 from jaga.assessment._assessor import Assessor
+from jaga.assessment._joined import Piece, Run
 from jaga.assessment._judging import moment_of
 from jaga.assessment._relationship import Relationship, _Tactic
 from jaga.assessment._thread import _Thread
@@ -81,6 +82,16 @@ class _Onset(msgspec.Struct, array_like=True):
     index: int
 
 
+class _Run(msgspec.Struct, array_like=True):
+    author: str
+    at: datetime
+    # Id and text of each message.
+    pieces: list[tuple[bytes, str]]
+    # Tactic, group, strength.
+    heard: list[tuple[str, str, float]]
+    mended: bool
+
+
 class _Context(msgspec.Struct, array_like=True):
     """What stood before in one conversation."""
 
@@ -93,6 +104,8 @@ class _Context(msgspec.Struct, array_like=True):
     contact: Message | None
     last: tuple[str, datetime] | None
     spoke: str | None
+    # What a contact was writing in one go.
+    run: _Run | None = None
 
 
 class _State(msgspec.Struct, array_like=True):
@@ -237,6 +250,7 @@ def forget(assessor: Assessor, contact: str) -> None:
     for identifier in _of_two(assessor, assessor.relationships.pop(contact)):
         assessor._threads._threads.pop(identifier, None)
         assessor._last.pop(identifier, None)
+        assessor._runs.stop(identifier)
 
 
 def dump_all(assessor: Assessor, accounts: Iterable[Account], zone: str) -> bytes:
@@ -520,6 +534,7 @@ def _context(assessor: Assessor, identifier: str) -> _Context:
         # Who is in a group of thousands is not asked for again.
         record = msgspec.structs.replace(record, participants=())
     thread = assessor._threads._threads.get(identifier) or _Thread()
+    run = assessor._runs.open.get(identifier)
     return _Context(
         conversation=identifier,
         record=record,
@@ -528,10 +543,20 @@ def _context(assessor: Assessor, identifier: str) -> _Context:
         contact=thread.contact,
         last=assessor._last.get(identifier),
         spoke=assessor._spoke.get(identifier),
+        run=None
+        if run is None
+        else _Run(
+            author=run.author,
+            at=run.at,
+            pieces=[(_identifier(piece.id), piece.text) for piece in run.pieces],
+            heard=[(tactic, group, strength) for (tactic, group), strength in run.heard.items()],
+            mended=run.mended,
+        ),
     )
 
 
 def _put_contexts(assessor: Assessor, conversations: dict[str, Conversation], contexts: list[_Context]) -> None:
+    runs: dict[str, Run] = {}
     for context in contexts:
         identifier = context.conversation
         if context.record is not None:
@@ -541,7 +566,18 @@ def _put_contexts(assessor: Assessor, conversations: dict[str, Conversation], co
             thread.by_author = {message.author: message for message in context.authors}
             thread.child, thread.contact = context.child, context.contact
             assessor._threads._threads[identifier] = thread
+        if context.run is not None:
+            run = context.run
+            runs[identifier] = Run(
+                author=run.author,
+                at=run.at,
+                pieces=[Piece(_text(piece), text) for piece, text in run.pieces],
+                heard={(tactic, group): strength for tactic, group, strength in run.heard},
+                length=sum(len(text) for _, text in run.pieces),
+                mended=run.mended,
+            )
         if context.last is not None:
             assessor._last.setdefault(identifier, context.last)
         if context.spoke is not None:
             assessor._spoke.setdefault(identifier, context.spoke)
+    assessor._runs.put(runs)
