@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, tzinfo
 
-from jaga.assessment import PUBLIC, Assessment, Evidence, TacticFinding
+from jaga.assessment import LEVELS, PUBLIC, Assessment, Evidence, Explanation, TacticFinding, WhatIf
 from jaga.family import Checked
 from jaga.guidance import Guidance
 from jaga.guidance import next_steps as _steps
+from jaga.second_reader import Opinion
 from jaga.signals.catalogue import load_catalogue
 from jaga.signals.learned import GROUP as LEARNED
+from jaga.signals.nearest import Near
 from jaga.sources import all_sources, zone_of
 from jaga.words import Words
 
@@ -18,11 +21,16 @@ __all__ = [
     "author_words",
     "calm_words",
     "cannot_tell",
+    "certainty_words",
+    "change_words",
     "child_missing",
     "contact_words",
+    "example_words",
     "group_words",
+    "joined",
     "level_words",
     "next_steps",
+    "opinion_words",
     "owner_words",
     "platform_words",
     "risk_words",
@@ -31,6 +39,7 @@ __all__ = [
     "stage_words",
     "strongest",
     "tactic_words",
+    "weighed_words",
     "when",
     "why",
 ]
@@ -169,10 +178,11 @@ def why(say: Words, one: Assessment) -> str:
         sentences.append(say("In the child's own messages: {tactics}.", tactics=listed(child)))
     if any(finding.tactic == "protective" for finding in one.tactics):
         sentences.append(say("There is also talk that protects (parents told, safety advice), which lowers the score."))
-    return _joined(say, sentences)
+    return joined(say, sentences)
 
 
-def _joined(say: Words, sentences: list[str]) -> str:
+def joined(say: Words, sentences: list[str]) -> str:
+    """Sentences as one paragraph."""
     # Chinese writes no space between sentences.
     return ("" if say.language == "zh" else " ").join(sentences)
 
@@ -256,7 +266,7 @@ def child_missing(say: Words, checked: Checked) -> str:
     if not checked.people:
         return warning
     people = say(", ").join(checked.people[:_SUGGESTED])
-    return _joined(
+    return joined(
         say, [warning, say("If the child is one of these, say --child with that name: {people}.", people=people)]
     )
 
@@ -303,6 +313,122 @@ def strongest(say: Words, one: Assessment, limit: int) -> list[tuple[Evidence, l
             lines.append(say("Sounds like known examples of: {tactic}", tactic=named))
         told.append((piece, lines))
     return told
+
+
+def weighed_words(say: Words, explained: Explanation, limit: int) -> list[str]:
+    """What weighed, the most first, each with its share in percent; what is less than one percent is left out."""
+
+    def name_of(name: str) -> str:
+        names = {"tone": say("how the talk sounds as a whole"), "context": say("hours, pace and who writes")}
+        return names.get(name) or tactic_words(say, name).lower()
+
+    return [
+        say("{name} {percent} %", name=name_of(share.name), percent=round(100 * share.share))
+        for share in explained.shares[:limit]
+        if share.share >= 0.01
+    ]
+
+
+def example_words(say: Words, near: Near) -> str:
+    """The known example a message is close to."""
+    return say(
+        "Close to a known example of “{tactic}”: “{example}”", tactic=tactic_words(say, near.tactic), example=near.text
+    )
+
+
+def change_words(say: Words, explained: Explanation, zone: tzinfo, limit: int) -> list[str]:
+    """What would change the level, as it was computed; at most `limit` sentences of each kind."""
+    lines: list[str] = []
+    lower = [what for what in explained.without if LEVELS.index(what.level) < LEVELS.index(explained.level)]
+    for what in [what for what in lower if what.message is not None and what.sent_at is not None][:limit]:
+        assert what.sent_at is not None
+        lines.append(
+            say(
+                "Without the message of {when} it would be about “{level}”.",
+                when=when(what.sent_at, zone),
+                level=level_words(say, what.level),
+            )
+        )
+    lines += [
+        say("Without “{tactics}” it would be “{level}”.", tactics=names, level=level)
+        for level, names in _by_level(say, [what for what in lower if what.tactic is not None], limit)
+    ]
+    if not lower and explained.without:
+        lines.append(say("No single message or sign decides: without any one of them the level would be the same."))
+    lines += [
+        say("It would become “{level}” with one more sign, such as: {tactics}.", tactics=names, level=level)
+        for level, names in _by_level(say, explained.raised_by, limit)[:1]
+    ]
+    return lines
+
+
+def _by_level(say: Words, found: Sequence[WhatIf], limit: int) -> list[tuple[str, str]]:
+    """Level and tactics, in words."""
+    levels: dict[str, list[str]] = {}
+    for what in found:
+        if what.tactic is not None:
+            levels.setdefault(what.level, []).append(tactic_words(say, what.tactic).lower())
+    return [(level_words(say, level), say(", ").join(names[:limit])) for level, names in levels.items()]
+
+
+def certainty_words(say: Words, one: Assessment, explained: Explanation) -> list[str]:
+    """How sure that is, from what was measured."""
+    lines: list[str] = []
+    if explained.by_rule:
+        lines.append(
+            say("A rule gave this level, whatever the score: a direct threat, or three grave signs in plain words.")
+        )
+    band = explained.band
+    if band is not None:
+        low, high = (round(100 * end) for end in band.interval)
+        lines.append(
+            say.plural(
+                "Of {count} invented test conversation with such a score {risky} was risky (likely {low} to {high} %).",
+                "Of {count} invented test conversations with such a score {risky} were risky (likely {low} to {high} %).",
+                band.count,
+                risky=band.risky,
+                low=low,
+                high=high,
+            )
+        )
+        lines.append(say("In a family most chats are harmless, so there it means less."))
+    if explained.few:
+        lines.append(
+            say.plural(
+                "There is only {count} message between them, so this rests on little.",
+                "There are only {count} messages between them, so this rests on little.",
+                one.messages,
+            )
+        )
+    return lines
+
+
+def opinion_words(say: Words, opinion: Opinion) -> list[str]:
+    """What a second reader said, as the words of a model and no more."""
+    place = say("on this machine") if opinion.local else say("on another machine")
+    if opinion.verdict is None:
+        said = say(
+            "The second reader ({model}, {place}) gave no answer: {problem}.",
+            model=opinion.model,
+            place=place,
+            problem=say.found(opinion.problem or ""),
+        )
+        return [said]
+    verdict = {"worrying": say("worrying"), "unclear": say("unclear"), "harmless": say("harmless")}[opinion.verdict]
+    lines = [
+        say(
+            "The second reader ({model}, {place}) finds these messages: {verdict}.",
+            model=opinion.model,
+            place=place,
+            verdict=verdict,
+        )
+    ]
+    if opinion.reason:
+        lines.append(say("It says: “{reason}”", reason=opinion.reason))
+    lines.append(
+        say("It is a language model that can be wrong or be misled by what it reads; it changes nothing above.")
+    )
+    return lines
 
 
 def author_words(say: Words, one: Assessment, piece: Evidence) -> str:
