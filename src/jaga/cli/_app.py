@@ -13,6 +13,7 @@ from jaga.cli._exits import Exit
 from jaga.cli.check import check, chosen_language
 from jaga.cli.evaluate import evaluate
 from jaga.cli.media import media
+from jaga.cli.verify import verify
 
 __all__ = ["app", "main"]
 
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 app.command()(check)
 app.command()(evaluate)
+app.command()(verify)
 app.add_typer(media, name="media")
 
 
@@ -47,7 +49,7 @@ def _root(
     if lang is not None:
         # A command that is told no other language takes this one.
         known = chosen_language(lang)
-        context.default_map = {name: {"lang": known} for name in ("check",)}
+        context.default_map = {name: {"lang": known} for name in ("check", "verify")}
     if context.invoked_subcommand is None:
         print(context.get_help())
 

@@ -68,7 +68,11 @@ def content(
     """`every`: all messages are quoted, not only those that the assessment rests on."""
     messages = talk(lines)
     conversation = Conversation(
-        id=TALK, platform="whatsapp", kind="direct", clock=Clock(zone=ZONE, zone_known=False, precision_s=60)
+        id=TALK,
+        platform="whatsapp",
+        kind="direct",
+        participants=("Aina", "KingRay"),
+        clock=Clock(zone=ZONE, zone_known=False, precision_s=60),
     )
     assessor = Assessor(["Aina"], zone_of(ZONE), conversations={TALK: conversation})
     for message in messages:
