@@ -26,7 +26,6 @@ __all__ = ["as_pdf"]
 _FONT_PACKAGES = ("manimgx_fonts", "manimgx_fonts_cjk")
 # The scripts of the four languages.
 _NEEDED = ("Noto Sans", "Noto Sans Tamil", "Noto Sans CJK SC")
-_REMEDY = "install jaga[pack], or Debian's fonts-noto-core and fonts-noto-cjk"
 # Letters in a row without a place to break a line; a longer word gets one.
 _WORD = 48
 _LONG = re.compile(rf"[!-~]{{{_WORD}}}(?=[!-~])")
@@ -125,7 +124,10 @@ def _fonts() -> _Fonts:
     there = {family for family in own.families() if family.startswith("Noto Sans") or family == "Noto Emoji"}
     for family in _NEEDED:
         if family not in there:
-            raise DataNeeded(f"a PDF needs the font {family}", remedy=_REMEDY)
+            raise DataNeeded(
+                f"a PDF needs the font {family}",
+                remedy="install jaga[pack], or Debian's fonts-noto-core and fonts-noto-cjk",
+            )
     families = (*_NEEDED, *sorted(there - set(_NEEDED)))
     known: set[int] = set()
     seen: set[tuple[str, int]] = set()
