@@ -26,9 +26,9 @@ __all__ = ["as_pdf"]
 _FONT_PACKAGES = ("manimgx_fonts", "manimgx_fonts_cjk")
 # The scripts of the four languages.
 _NEEDED = ("Noto Sans", "Noto Sans Tamil", "Noto Sans CJK SC")
-# Letters in a row without a place to break a line; a longer word gets one.
-_WORD = 48
-_LONG = re.compile(rf"[!-~]{{{_WORD}}}(?=[!-~])")
+# Letters in a row without a place to break a line; a longer word gets one. Not a hash: whoever copies it wants its digits and nothing else.
+_LONG = re.compile(r"(?<![!-~])[0-9a-f]{64}(?![!-~])|[!-~]{32}(?=[!-~])")
+_HASH = 64
 
 
 class _Fonts(msgspec.Struct, frozen=True):
@@ -94,7 +94,10 @@ _SIMPLE = frozenset(
 def _fitted(value: Any, known: frozenset[int]) -> Any:
     """All texts in it with unknown letters named and long words given a place to break."""
     if isinstance(value, str):
-        return _LONG.sub(lambda found: found.group() + "\u200b", named(value, known))
+        return _LONG.sub(
+            lambda found: found.group() if len(found.group()) == _HASH else found.group() + "\u200b",
+            named(value, known),
+        )
     if isinstance(value, dict):
         return {key: _fitted(one, known) for key, one in value.items()}
     if isinstance(value, list | tuple):
