@@ -29,7 +29,7 @@ def packs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for language in LANGUAGES:
         folders[language] = tmp_path_factory.mktemp(f"pack-{language}")
         told = content(language, HOSTILE, every=True, name="<b>King</b>Ray")
-        written = write_pack(told, folders[language] / "pack.zip", signing_key=KEY, now=NOW)
+        written = write_pack(told, folders[language] / "pack.zip", signing_key=KEY, now=NOW, isolated=False)
         with zipfile.ZipFile(written.path) as box:
             box.extractall(folders[language])
     return folders

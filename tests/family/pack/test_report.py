@@ -16,7 +16,7 @@ import pypdfium2
 import pytest
 from selectolax.lexbor import LexborHTMLParser
 
-from jaga.family.pack import _pdf as pdf
+from jaga.family.pack import _typeset as typesetting
 from jaga.family.pack import pack_bytes
 from jaga.family.pack._blocks import Document, Para
 from jaga.family.pack._pdf import as_pdf
@@ -44,7 +44,7 @@ HOSTILE = {
 
 @cache
 def made(language: str = "en", **options: Any) -> dict[str, bytes]:
-    raw, without_pdf = pack_bytes(content(language, **options), signing_key=KEY, now=NOW)
+    raw, without_pdf = pack_bytes(content(language, **options), signing_key=KEY, now=NOW, isolated=False)
     assert without_pdf is None
     with zipfile.ZipFile(io.BytesIO(raw)) as box:
         return {name: box.read(name) for name in box.namelist()}
@@ -129,7 +129,7 @@ def test_pdf_and_page_say_the_same_in_the_language_of_the_pack(language: str, he
 def inked(text: str, language: str = "ta") -> Any:
     """The ink of one line of text as a PDF page shows it: rows and columns of 0 to 255, cropped."""
     document = Document(title="t", language=language, blocks=(Para(text=text),), foot="")
-    rendered = pypdfium2.PdfDocument(as_pdf(document, now=NOW))
+    rendered = pypdfium2.PdfDocument(as_pdf(document, now=NOW, isolated=False))
     try:
         page = 255 - np.asarray(rendered[0].render(scale=6).to_pil().convert("L"), dtype=np.int16)
     finally:
@@ -199,18 +199,20 @@ def test_a_message_from_right_to_left_runs_so() -> None:
 
 def test_no_letter_the_fonts_have_is_refused() -> None:
     """Every letter that has a glyph (of the tens of thousands of Chinese ones each sixteenth) in one document."""
-    known = sorted(one for one in pdf._fonts().known if not 0x3400 <= one < 0xD7A4 or one % 16 == 0)
+    known = sorted(one for one in typesetting.fonts().known if not 0x3400 <= one < 0xD7A4 or one % 16 == 0)
     assert len(known) > 10_000
     text = visible(" ".join(map(chr, known)))
-    raw = as_pdf(Document(title="t", language="en", blocks=(Para(text=text),), foot=""), now=NOW)
+    raw = as_pdf(Document(title="t", language="en", blocks=(Para(text=text),), foot=""), now=NOW, isolated=False)
     assert raw.startswith(b"%PDF")
 
 
 def test_what_typst_refuses_all_the_same_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    fonts = pdf._fonts()
+    have = typesetting.fonts()
     # A letter that is said to be known and is not.
-    monkeypatch.setattr(pdf, "_fonts", lambda: type(fonts)(fonts.fonts, fonts.families, fonts.known | {0x10300}))
-    raw = as_pdf(Document(title="t", language="en", blocks=(Para(text="old 𐌀 italic"),), foot=""), now=NOW)
+    monkeypatch.setattr(typesetting, "fonts", lambda: have._replace(known=have.known | {0x10300}))
+    raw = as_pdf(
+        Document(title="t", language="en", blocks=(Para(text="old 𐌀 italic"),), foot=""), now=NOW, isolated=False
+    )
     assert "old [U+10300 OLD ITALIC LETTER A] italic" in text_of(raw)
 
 

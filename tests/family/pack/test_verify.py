@@ -27,7 +27,7 @@ MARK = fingerprint(public_bytes(KEY))
 
 @cache
 def pack() -> bytes:
-    made, without_pdf = pack_bytes(content(), signing_key=KEY, now=NOW)
+    made, without_pdf = pack_bytes(content(), signing_key=KEY, now=NOW, isolated=False)
     assert without_pdf is None
     return made
 
@@ -80,7 +80,7 @@ def test_what_is_no_fingerprint_is_refused(verified: Verify, typed: str) -> None
 
 
 def test_a_pack_of_another_key_is_whole_but_not_the_expected_one(verified: Verify) -> None:
-    forged, _ = pack_bytes(content(), signing_key=OTHER_KEY, now=NOW)
+    forged, _ = pack_bytes(content(), signing_key=OTHER_KEY, now=NOW, isolated=False)
     assert verified(forged).ok
     checked = verified(forged, expected=MARK)
     assert checked.verdict == "changed"

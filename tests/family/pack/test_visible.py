@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jaga.family.pack._visible import in_block, in_line, named, visible
+from jaga.family.pack._typeset import named
+from jaga.family.pack._visible import in_block, in_line, visible
 
 
 @pytest.mark.parametrize(

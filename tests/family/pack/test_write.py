@@ -29,6 +29,7 @@ from jaga.family.pack import (
     write_pack,
 )
 from jaga.family.pack import _pdf as pdf
+from jaga.family.pack import _typeset as typesetting
 from jaga.family.pack._box import NAMES, boxed
 from jaga.records import Account
 from tests.family.pack.samples import KEY, LINES, NOW, TALK, content, talk
@@ -40,13 +41,13 @@ def members(raw: bytes) -> dict[str, bytes]:
 
 
 def made(**options: Any) -> dict[str, bytes]:
-    return members(pack_bytes(content(**options), signing_key=KEY, now=NOW)[0])
+    return members(pack_bytes(content(**options), signing_key=KEY, now=NOW, isolated=False)[0])
 
 
 def test_the_same_content_gives_the_same_bytes() -> None:
-    first, second = (pack_bytes(content("ta"), signing_key=KEY, now=NOW)[0] for _ in range(2))
+    first, second = (pack_bytes(content("ta"), signing_key=KEY, now=NOW, isolated=False)[0] for _ in range(2))
     assert first == second
-    later, _ = pack_bytes(content("ta"), signing_key=KEY, now=NOW + timedelta(minutes=1))
+    later, _ = pack_bytes(content("ta"), signing_key=KEY, now=NOW + timedelta(minutes=1), isolated=False)
     assert later != first
 
 
@@ -59,7 +60,7 @@ def test_the_box_is_the_same_on_every_version_of_python() -> None:
 
 
 def test_a_pack_lands_in_a_folder_under_a_name_that_tells_nothing(tmp_path: Path) -> None:
-    written = write_pack(content(), tmp_path, signing_key=KEY, now=NOW)
+    written = write_pack(content(), tmp_path, signing_key=KEY, now=NOW, isolated=False)
     assert written.path.parent == tmp_path
     assert written.path.name.startswith("jaga-evidence-20261125-063000-")
     assert "Aina" not in written.path.name
@@ -74,7 +75,7 @@ def test_a_pack_is_never_written_over(tmp_path: Path) -> None:
     path = tmp_path / "pack.zip"
     path.write_bytes(b"an earlier one")
     with pytest.raises(UsageError, match="is there already"):
-        write_pack(content(), path, signing_key=KEY, now=NOW)
+        write_pack(content(), path, signing_key=KEY, now=NOW, isolated=False)
     assert path.read_bytes() == b"an earlier one"
 
 
@@ -87,28 +88,62 @@ def test_a_full_disk_leaves_nothing_half_and_is_said(
 
     monkeypatch.setattr(os, fails, full)
     with pytest.raises(StoreError, match=r"pack\.zip: cannot be written: No space left on device"):
-        write_pack(content(), tmp_path / "pack.zip", signing_key=KEY, now=NOW)
+        write_pack(content(), tmp_path / "pack.zip", signing_key=KEY, now=NOW, isolated=False)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="No such file"):
-        write_pack(content(), tmp_path / "none" / "pack.zip", signing_key=KEY, now=NOW)
+        write_pack(content(), tmp_path / "none" / "pack.zip", signing_key=KEY, now=NOW, isolated=False)
 
 
+@pytest.mark.parametrize(
+    ("family", "said"),
+    [(None, "install jaga\\[pack\\]"), ("Noto Sans Tamil", "the font Noto Sans Tamil .*fonts-noto-core")],
+)
 def test_without_what_a_pdf_needs_the_rest_is_made_and_it_is_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, family: str | None, said: str
 ) -> None:
     def missing() -> None:
-        raise DataNeeded("a PDF needs more than this install has", remedy="install jaga[pack]")
+        raise typesetting.Missing(family)
 
-    monkeypatch.setattr(pdf, "_fonts", missing)
-    written = write_pack(content(), tmp_path / "pack.zip", signing_key=KEY, now=NOW)
-    assert isinstance(written.without_pdf, DataNeeded)
+    monkeypatch.setattr(typesetting, "fonts", missing)
+    written = write_pack(content(), tmp_path / "pack.zip", signing_key=KEY, now=NOW, isolated=False)
+    with pytest.raises(DataNeeded, match=said):
+        raise written.without_pdf or AssertionError
     assert verify_pack(written.path).ok
     files = members(written.path.read_bytes())
     assert set(files) == set(NAMES) - {"report.pdf", "certificate-s90a.pdf"}
     assert b"Begin with report.html" in files["README.txt"]
+
+
+def test_a_process_of_its_own_gives_the_same_bytes() -> None:
+    apart, without_pdf = pack_bytes(content("ta"), signing_key=KEY, now=NOW)
+    assert without_pdf is None
+    assert apart == pack_bytes(content("ta"), signing_key=KEY, now=NOW, isolated=False)[0]
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("import os; os.abort()", "could not be set"),
+        ("print('not a PDF')", "could not be set"),
+        ("import sys; sys.stderr.write('Noto Sans'); sys.exit(3)", "needs the font Noto Sans "),
+        ("import sys; sys.exit(3)", "more than this install has"),
+        ("import time; time.sleep(60)", "could not be set"),
+    ],
+    ids=["dies", "says something else", "a font", "typst", "never ends"],
+)
+def test_the_process_may_die_and_the_rest_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, said: str
+) -> None:
+    (tmp_path / "worker.py").write_text(script)
+    monkeypatch.setattr(typesetting, "__file__", str(tmp_path / "worker.py"))
+    monkeypatch.setattr(pdf, "_PATIENCE_S", 2)
+    raw, without_pdf = pack_bytes(content(), signing_key=KEY, now=NOW)
+    with pytest.raises(DataNeeded, match=said):
+        raise without_pdf or AssertionError
+    assert "report.html" in members(raw)
 
 
 def test_a_key_comes_back_from_its_bytes() -> None:
@@ -151,7 +186,7 @@ def test_the_report_holds_the_exact_words_and_none_that_are_not_quoted() -> None
 def test_evidence_that_is_not_quoted_is_not_named_either() -> None:
     one = content()
     fewer = msgspec.structs.replace(one, quotes=tuple(quote for quote in one.quotes if not quote.context)[:1])
-    report = json.loads(members(pack_bytes(fewer, signing_key=KEY, now=NOW)[0])["report.json"])
+    report = json.loads(members(pack_bytes(fewer, signing_key=KEY, now=NOW, isolated=False)[0])["report.json"])
     (shown,) = (quoted["message"] for quoted in report["messages"])
     named = {piece["message"] for tactic in report["assessment"]["tactics"] for piece in tactic["evidence"]}
     assert named <= {shown}
@@ -166,13 +201,15 @@ def test_more_context_than_two_lines_is_refused() -> None:
         quotes = (*one.quotes, *(Quote(message=each, context=True) for each in extra))
         longer = msgspec.structs.replace(one, quotes=quotes)
         if len(extra) == 2:
-            pack_bytes(longer, signing_key=KEY, now=NOW)
+            pack_bytes(longer, signing_key=KEY, now=NOW, isolated=False)
         else:
             with pytest.raises(ValueError, match="at most 2 lines"):
-                pack_bytes(longer, signing_key=KEY, now=NOW)
+                pack_bytes(longer, signing_key=KEY, now=NOW, isolated=False)
     elsewhere = Quote(message=msgspec.structs.replace(message, conversation="0" * 32), context=True)
     with pytest.raises(ValueError, match="only around a quoted message"):
-        pack_bytes(msgspec.structs.replace(one, quotes=(*one.quotes, elsewhere)), signing_key=KEY, now=NOW)
+        pack_bytes(
+            msgspec.structs.replace(one, quotes=(*one.quotes, elsewhere)), signing_key=KEY, now=NOW, isolated=False
+        )
 
 
 @pytest.mark.parametrize(
@@ -185,9 +222,9 @@ def test_more_context_than_two_lines_is_refused() -> None:
 )
 def test_what_is_no_hash_or_language_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="is no "):
-        pack_bytes(msgspec.structs.replace(content(), **change), signing_key=KEY, now=NOW)
+        pack_bytes(msgspec.structs.replace(content(), **change), signing_key=KEY, now=NOW, isolated=False)
     with pytest.raises(ValueError, match="without a zone"):
-        pack_bytes(content(), signing_key=KEY, now=datetime(2026, 1, 1))
+        pack_bytes(content(), signing_key=KEY, now=datetime(2026, 1, 1), isolated=False)
 
 
 def test_context_is_two_lines_each_side_and_no_more() -> None:
@@ -200,7 +237,7 @@ def test_context_is_two_lines_each_side_and_no_more() -> None:
     ]
     bare = with_context(((one, None) for one in messages), shown, context=False)
     assert [quote.message.text for quote in bare] == ["5", "8", "16"]
-    pack_bytes(msgspec.structs.replace(content(), quotes=quotes), signing_key=KEY, now=NOW)
+    pack_bytes(msgspec.structs.replace(content(), quotes=quotes), signing_key=KEY, now=NOW, isolated=False)
 
 
 def test_other_people_in_a_group_have_a_number_and_no_name() -> None:
@@ -212,14 +249,14 @@ def test_other_people_in_a_group_have_a_number_and_no_name() -> None:
 
 
 def test_a_pack_for_elsewhere_has_no_malaysian_certificate() -> None:
-    raw, _ = pack_bytes(msgspec.structs.replace(content(), country=None), signing_key=KEY, now=NOW)
+    raw, _ = pack_bytes(msgspec.structs.replace(content(), country=None), signing_key=KEY, now=NOW, isolated=False)
     assert not [name for name in members(raw) if name.startswith("certificate")]
     assert b"90A" not in members(raw)["README.txt"]
 
 
 def test_a_pack_without_messages_is_made_and_says_so() -> None:
     empty = msgspec.structs.replace(content(), quotes=(), originals=(), attachments=(), audit=(), audit_head=None)
-    files = members(pack_bytes(empty, signing_key=KEY, now=NOW)[0])
+    files = members(pack_bytes(empty, signing_key=KEY, now=NOW, isolated=False)[0])
     assert "none is kept any more" in files["report.html"].decode()
 
 
@@ -239,7 +276,7 @@ def test_half_of_a_pair_and_zeros_do_not_break_a_pack() -> None:
         child_name="Ai\udc00na",
         contact_accounts=(Account(id="King\ud800", platform="what\ud800", name="\x00"),),
     )
-    raw, without_pdf = pack_bytes(named, signing_key=KEY, now=NOW)
+    raw, without_pdf = pack_bytes(named, signing_key=KEY, now=NOW, isolated=False)
     assert without_pdf is None
     report = json.loads(members(raw)["report.json"])
     assert [one["text"] for one in report["messages"]][-2:] == ["a� b\x00c�", "\x00"]

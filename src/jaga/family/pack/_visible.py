@@ -6,9 +6,8 @@ The exact text is in report.json; this is what a person reads on paper and on a 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Collection
 
-__all__ = ["in_block", "in_line", "named", "visible"]
+__all__ = ["in_block", "in_line", "visible"]
 
 # Bidirectional embeddings, overrides and isolates (UAX 9) make a line read otherwise than it was written; the mark of byte order is invisible.
 _MISLEADING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff\ufffe\uffff")
@@ -58,17 +57,3 @@ def in_block(text: str, letters: int, lines: int) -> tuple[str, int]:
     """For what was written: (its beginning, how many characters were left out)."""
     kept = "\n".join(text[:letters].split("\n")[:lines])
     return visible(kept), len(text) - len(kept)
-
-
-def named(text: str, known: Collection[int]) -> str:
-    """The text with every character for which there is no glyph said by its name: never a box, never silence."""
-    if all(ord(character) in known or character == "\n" for character in text):
-        return text
-    return "".join(
-        character if ord(character) in known or character == "\n" else f"[{_name(character)}]" for character in text
-    )
-
-
-def _name(character: str) -> str:
-    name = unicodedata.name(character, "")
-    return f"U+{ord(character):04X} {name}".rstrip()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import secrets
-from collections.abc import Callable
 from datetime import datetime, timezone
 from hashlib import sha256
 from importlib import metadata
@@ -29,7 +28,6 @@ from jaga.family.pack._report import as_document, as_record, exact, originals_re
 __all__ = ["KIND", "Written", "pack_bytes", "write_pack"]
 
 KIND = "jaga-evidence-pack"
-_Pdf = Callable[..., bytes]
 
 
 class Written(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,13 +42,15 @@ class Written(msgspec.Struct, frozen=True, kw_only=True):
     without_pdf: DataNeeded | None = None
 
 
-def write_pack(content: PackContent, path: Path, *, signing_key: Ed25519PrivateKey, now: datetime) -> Written:
+def write_pack(
+    content: PackContent, path: Path, *, signing_key: Ed25519PrivateKey, now: datetime, isolated: bool = True
+) -> Written:
     """Make a pack and put it at `path`, a folder or the name of a .zip; it is there whole or not at all, for its owner only.
 
-    `now`: with a zone. Raises: ValueError, if `content` holds more than a pack may; UsageError, if there is something at `path` already;
+    `now`: with a zone. `isolated`: PDFs are set in a process of their own. Raises: ValueError, if `content` holds more than a pack may; UsageError, if there is something at `path` already;
     StoreError, if it cannot be written. Without what a PDF needs the pack is made all the same (`Written.without_pdf`).
     """
-    made, without_pdf = pack_bytes(content, signing_key=signing_key, now=now)
+    made, without_pdf = pack_bytes(content, signing_key=signing_key, now=now, isolated=isolated)
     digest = sha256(made).hexdigest()
     if path.is_dir():
         path = path / f"jaga-evidence-{now.astimezone(timezone.utc):%Y%m%d-%H%M%S}-{digest[:8]}.zip"
@@ -96,7 +96,7 @@ def _settle(folder: Path) -> None:
 
 
 def pack_bytes(
-    content: PackContent, *, signing_key: Ed25519PrivateKey, now: datetime
+    content: PackContent, *, signing_key: Ed25519PrivateKey, now: datetime, isolated: bool = True
 ) -> tuple[bytes, DataNeeded | None]:
     """The zip, and why it holds no PDF. The same content, key and time give the same bytes. Raises: ValueError."""
     if now.tzinfo is None:
@@ -106,12 +106,13 @@ def pack_bytes(
     mark = fingerprint(public_bytes(signing_key))
     report = as_document(content, signed_by=mark, now=now)
     files: dict[str, bytes] = {}
-    without_pdf = _three(files, REPORT, report, now)
+    without_pdf = _three(files, REPORT, report, now, isolated)
     files[f"{REPORT}.json"] = _canonical(as_record(content, signed_by=mark, now=now))
     if (content.country or "").lower() in CERTIFIED_COUNTRIES:
         produced = [(name, len(data), sha256(data).hexdigest()) for name, data in sorted(files.items())]
         without_pdf = (
-            _three(files, CERTIFICATE, as_certificate(content, produced, now=now, signed_by=mark), now) or without_pdf
+            _three(files, CERTIFICATE, as_certificate(content, produced, now=now, signed_by=mark), now, isolated)
+            or without_pdf
         )
     files[KEY] = public_pem(signing_key)
     files[README] = readme(
@@ -124,10 +125,10 @@ def pack_bytes(
     return boxed(files), without_pdf
 
 
-def _three(files: dict[str, bytes], name: str, document: Document, now: datetime) -> DataNeeded | None:
+def _three(files: dict[str, bytes], name: str, document: Document, now: datetime, isolated: bool) -> DataNeeded | None:
     files[f"{name}.html"] = as_html(document)
     try:
-        files[f"{name}.pdf"] = as_pdf(document, now=now)
+        files[f"{name}.pdf"] = as_pdf(document, now=now, isolated=isolated)
     except DataNeeded as missing:
         return missing
     return None
