@@ -12,6 +12,7 @@ from jaga.family.pack._content import (
     SourceRef,
     with_context,
 )
+from jaga.family.pack._from_check import content_of_check
 from jaga.family.pack._key import (
     fingerprint,
     new_signing_key,
@@ -36,6 +37,7 @@ __all__ = [
     "SourceRef",
     "Verification",
     "Written",
+    "content_of_check",
     "fingerprint",
     "is_original",
     "new_signing_key",
