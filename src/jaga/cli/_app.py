@@ -13,6 +13,8 @@ from jaga.cli._exits import Exit
 from jaga.cli.check import check, chosen_language
 from jaga.cli.evaluate import evaluate
 from jaga.cli.media import media
+from jaga.cli.media_exchange import exchange
+from jaga.cli.media_key import key
 from jaga.cli.verify import verify
 
 __all__ = ["app", "main"]
@@ -27,6 +29,8 @@ app = typer.Typer(
 app.command()(check)
 app.command()(evaluate)
 app.command()(verify)
+media.add_typer(exchange, name="exchange")
+media.add_typer(key, name="key")
 app.add_typer(media, name="media")
 
 
@@ -58,7 +62,7 @@ def main() -> None:
     """The console script. A broken pipe or Ctrl-C ends quietly; Jaga's own errors print one line and exit 2, or 3 if an input is at fault."""
     from jaga.cli._help import language_of, speak, usage_fault
     from jaga.cli._terminal import plain
-    from jaga.errors import JagaError, UnreadableInput
+    from jaga.errors import JagaError, ServiceError, UnreadableInput
     from jaga.words import words
 
     # A terminal that cannot show a letter gets a substitute, not a crash half way through a report.
@@ -75,7 +79,7 @@ def main() -> None:
         where = "" if error.where is None else f"{say.place(error.where)}: "
         what = error.what if error.remedy is None else f"{error.what} ({error.remedy})"
         print(plain(f"jaga: {where}{say.found(what)}"), file=sys.stderr)
-        code = Exit.NOTHING_READ if isinstance(error, UnreadableInput) else Exit.USAGE
+        code = Exit.NOTHING_READ if isinstance(error, (UnreadableInput, ServiceError)) else Exit.USAGE
     except BrokenPipeError:
         sys.stderr.close()
         code = Exit.OK

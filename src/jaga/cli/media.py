@@ -121,26 +121,67 @@ def match(
 
 @media.command()
 def serve(
-    host: Annotated[str, typer.Option(help="Only this machine's own addresses: there are no keys yet.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="Other than this machine's own addresses only with keys and a certificate.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535)] = 5100,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that answer, over one store.")] = 1,
+    certificate: Annotated[
+        Path | None, typer.Option(metavar="PEM", help="For TLS: the certificate, with its chain.", show_default=False)
+    ] = None,
+    certificate_key: Annotated[
+        Path | None, typer.Option(metavar="PEM", help="For TLS: its private key.", show_default=False)
+    ] = None,
+    behind_proxy: Annotated[
+        bool, typer.Option("--behind-proxy", help="A proxy of yours does the TLS: plain HTTP to the network is meant.")
+    ] = False,
+    log: Annotated[
+        bool, typer.Option("--log", help="A JSON line for each request on stderr, without contents.")
+    ] = False,
     store: Store = None,
 ) -> None:
     """Answer over HTTP as Meta's Hasher-Matcher-Actioner does (docs/media.md)."""
     import ipaddress
+    import os
+    import tempfile
 
-    _needed("fastapi", "uvicorn", "python_multipart")
+    _needed("fastapi", "uvicorn", "python_multipart", "prometheus_client")
     try:
         own = host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         own = False
-    if not own:
-        _wrong(f"--host {host}: this server has no keys yet, so it answers this machine only; choose 127.0.0.1")
+    if (certificate is None) != (certificate_key is None):
+        _wrong("--certificate and --certificate-key go together")
+    with _store(store, create=True) as kept:
+        keys = any(one.revoked_at is None for one in kept.every_key())
+        folder = kept.folder
+    if not own and not keys:
+        _wrong(f"--host {host}: for other machines make a key first: jaga media key add NAME")
+    if not own and certificate is None and not behind_proxy:
+        _wrong(f"--host {host}: other machines are answered by TLS only: --certificate, or --behind-proxy")
     import uvicorn
 
-    from jaga.media.banks import default_store
-    from jaga.media.server import create_app
-
-    uvicorn.run(create_app(store or default_store()), host=host, port=port, log_level="warning", access_log=False)
+    given = {
+        "JAGA_SERVE_STORE": str(folder),
+        "JAGA_SERVE_NEEDS_KEY": str(int(not own)),
+        "JAGA_SERVE_LOG": str(int(log)),
+    }
+    os.environ.update(given)
+    with tempfile.TemporaryDirectory(prefix="jaga-") as metrics:
+        if workers > 1:
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics
+        uvicorn.run(
+            "jaga.media.server:app_from_environment",
+            factory=True,
+            host=host,
+            port=port,
+            workers=workers,
+            log_level="warning",
+            access_log=False,
+            ssl_certfile=certificate,
+            ssl_keyfile=certificate_key,
+            server_header=False,
+        )
 
 
 @bank.command("create")

@@ -7,10 +7,13 @@ database itself refuses to change or drop such a line.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import secrets
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -23,11 +26,28 @@ from jaga.errors import StoreError, UsageError
 from jaga.media._hash_types import hash_type
 from jaga.records import Problem
 
-__all__ = ["Bank", "BankStore", "Event", "Imported", "Item", "Known", "Meaning", "default_store", "parsed"]
+__all__ = [
+    "Bank",
+    "BankStore",
+    "Change",
+    "Changed",
+    "Event",
+    "Exchange",
+    "Imported",
+    "Item",
+    "Key",
+    "Known",
+    "Meaning",
+    "acting",
+    "default_store",
+    "parsed",
+]
 
 Meaning = Literal["bad", "good"]
 
-_VERSION = 1
+# 2 added exchanges, keys and settings.
+_VERSION = 2
+SCOPES = ("match", "curate", "metrics")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _AT_ONCE = 500
 # Above it, chance alone makes pictures the same: of 256 bits two unrelated hashes differ in 128 on average.
@@ -86,6 +106,49 @@ _events = sa.Table(
     sa.Column("detail", sa.Text, nullable=False),
     sqlite_autoincrement=True,
 )
+# A bank that follows a list which somebody else keeps (jaga.media.exchanges).
+_exchanges = sa.Table(
+    "exchanges",
+    _tables,
+    sa.Column("bank", sa.ForeignKey("banks.id"), primary_key=True),
+    sa.Column("api", sa.Text, nullable=False),
+    sa.Column("settings", sa.Text, nullable=False),
+    sa.Column("enabled", sa.Boolean, nullable=False),
+    sa.Column("removed", sa.Boolean, nullable=False),
+    # Where the next fetch goes on, as the source's client words it.
+    sa.Column("checkpoint", sa.Text),
+    sa.Column("started_at", sa.Text),
+    sa.Column("ended_at", sa.Text),
+    sa.Column("problem", sa.Text),
+    sa.Column("entries", sa.Integer, nullable=False),
+)
+# Which entry of the source has which hash: two may have the same one, and only when both let go of it does it stop counting.
+_references = sa.Table(
+    "exchange_references",
+    _tables,
+    sa.Column("bank", sa.ForeignKey("banks.id"), primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("hash", sa.ForeignKey("hashes.id"), primary_key=True, index=True),
+    sa.Column("active", sa.Boolean, nullable=False),
+    sqlite_with_rowid=False,
+)
+# Who may ask the server. Only the SHA-256 of a key is kept: it is 256 random bits, which nobody guesses.
+_keys = sa.Table(
+    "keys",
+    _tables,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False, unique=True),
+    sa.Column("hash", sa.LargeBinary, nullable=False, unique=True),
+    sa.Column("scopes", sa.Text, nullable=False),
+    sa.Column("per_second", sa.Float),
+    sa.Column("created_at", sa.Text, nullable=False),
+    sa.Column("revoked_at", sa.Text),
+)
+_settings = sa.Table(
+    "settings", _tables, sa.Column("name", sa.Text, primary_key=True), sa.Column("value", sa.Text, nullable=False)
+)
+# On whose behalf the banks are changed: the name of the server's key. The history keeps it.
+acting: ContextVar[str | None] = ContextVar("acting", default=None)
 _REFUSALS = [
     f"CREATE TRIGGER {table}_{verb} BEFORE {verb} ON {table} BEGIN SELECT RAISE(ABORT, '{table} only grow'); END"
     for table, verb in (
@@ -167,6 +230,52 @@ class Imported(msgspec.Struct, kw_only=True):
     more_problems: int = 0
 
 
+class Exchange(msgspec.Struct, frozen=True, kw_only=True):
+    """How a bank follows a source."""
+
+    # The bank's.
+    name: str
+    api: str
+    settings: dict[str, Any]
+    enabled: bool
+    checkpoint: Any
+    started_at: datetime | None
+    ended_at: datetime | None
+    problem: str | None
+    # Entries that came, over all fetches.
+    entries: int
+
+    @property
+    def running(self) -> bool:
+        return self.started_at is not None and (self.ended_at is None or self.ended_at < self.started_at)
+
+
+class Key(msgspec.Struct, frozen=True, kw_only=True):
+    """Who may ask the server, and what: "match" (hash, look up, read), "curate" (change banks), "metrics"."""
+
+    name: str
+    scopes: tuple[str, ...]
+    # Requests a second, on average; None is no limit.
+    per_second: float | None
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """What a source says of one of its entries now; no items when it withdrew it."""
+
+    key: str
+    items: tuple[Item, ...]
+
+
+class Changed(msgspec.Struct, kw_only=True):
+    """What became of changes: hashes new in the bank, no longer counting, and counting again."""
+
+    added: int = 0
+    withdrawn: int = 0
+    returned: int = 0
+
+
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """One line of the history."""
 
@@ -204,7 +313,7 @@ class BankStore:
         sa.event.listen(self._engine, "connect", _connected)
         sa.event.listen(self._engine, "begin", _begun)
         # Two processes may make the same store: the one that comes second finds it made.
-        if self._version(self._reading) == 0:
+        if self._version(self._reading) < _VERSION:
             self._version(self._writing)
 
     def __enter__(self) -> BankStore:
@@ -461,18 +570,182 @@ class BankStore:
             for row in connection.execute(query).mappings():
                 yield Known(**row)
 
+    # ------------------------------------------------------------ exchanges
+
+    def follow(self, name: str, api: str, settings: Mapping[str, Any]) -> Exchange:
+        """Let a bank (made if there is none) follow a source. Raises: UsageError, if it follows one already."""
+        if not any(one.name == name for one in self.banks(counted=False)):
+            self.create(Bank(name=name, source=api))
+        text = msgspec.json.encode(settings).decode()
+        with self._writing() as connection:
+            bank = connection.scalar(sa.select(_banks.c.id).where(_banks.c.name == name))
+            row = connection.execute(sa.select(_exchanges).where(_exchanges.c.bank == bank)).mappings().first()
+            if row is not None and not row["removed"]:
+                raise UsageError(f"the bank {name} follows {row['api']} already")
+            values = {"api": api, "settings": text, "enabled": True, "removed": False, "checkpoint": None, "entries": 0}
+            if row is None:
+                connection.execute(sa.insert(_exchanges).values(bank=bank, **values))
+            else:
+                values |= {"started_at": None, "ended_at": None, "problem": None}
+                connection.execute(sa.update(_exchanges).where(_exchanges.c.bank == bank).values(values))
+            _tell(connection, "exchange added", name, {"api": api})
+        return self.exchange(name)
+
+    def exchanges(self) -> list[Exchange]:
+        """Every bank that follows a source, by name."""
+        query = (
+            sa.select(_exchanges, _banks.c.name.label("name"))
+            .join(_banks, _exchanges.c.bank == _banks.c.id)
+            .where(~_exchanges.c.removed)
+            .order_by(_banks.c.name)
+        )
+        with self._reading() as connection:
+            return [_exchange(row) for row in connection.execute(query).mappings()]
+
+    def exchange(self, name: str) -> Exchange:
+        """One of them. Raises: UsageError, if the bank follows nothing."""
+        every = self.exchanges()
+        for one in every:
+            if one.name == name:
+                return one
+        raise UsageError(
+            f"no exchange is named {name!r}",
+            remedy=f"exchanges: {', '.join(e.name for e in every) or 'there are none yet'}",
+        )
+
+    def change_exchange(self, name: str, *, enabled: bool | None = None, removed: bool = False) -> None:
+        """Stop following for a time, or for good; the bank stays as it is. Raises: UsageError."""
+        self.exchange(name)
+        values = ({} if enabled is None else {"enabled": enabled}) | ({"removed": True} if removed else {})
+        if values:
+            self._set_exchange(name, values, "exchange removed" if removed else "exchange changed", values)
+
+    def fetch_begins(self, name: str) -> None:
+        """Note that a fetch runs."""
+        self._set_exchange(name, {"started_at": _now(), "problem": None})
+
+    def fetch_ended(self, name: str, *, problem: str | None = None) -> None:
+        """Note that it ended, well or with a problem."""
+        self._set_exchange(name, {"ended_at": _now(), "problem": problem}, "exchange fetched", {"problem": problem})
+
+    def told(self, name: str, item: int, opinion: str) -> None:
+        """Note in the history what the source was told."""
+        with self._writing() as connection:
+            _tell(connection, "exchange told", name, {"item": item, "opinion": opinion})
+
+    def _set_exchange(
+        self, name: str, values: dict[str, Any], what: str | None = None, detail: dict[str, Any] | None = None
+    ) -> None:
+        with self._writing() as connection:
+            bank = sa.select(_banks.c.id).where(_banks.c.name == name).scalar_subquery()
+            connection.execute(sa.update(_exchanges).where(_exchanges.c.bank == bank).values(values))
+            if what is not None:
+                _tell(connection, what, name, detail or {})
+
+    def exchange_changes(self, name: str, changes: Sequence[Change], checkpoint: Any) -> Changed:
+        """Take in what a source says, and where it goes on, in one transaction."""
+        done = Changed()
+        with self._writing() as connection:
+            bank = connection.scalar(sa.select(_banks.c.id).where(_banks.c.name == name))
+            assert bank is not None
+            imported = Imported()
+            # A key that comes twice in one part: the later word counts.
+            latest = {one.key: one for one in changes}
+            for part in _parts(list(latest.values())):
+                _take_in(connection, bank, part, imported, done)
+            done.added = imported.hashes
+            values = {
+                "checkpoint": None if checkpoint is None else msgspec.json.encode(checkpoint).decode(),
+                "entries": _exchanges.c.entries + len(changes),
+            }
+            connection.execute(sa.update(_exchanges).where(_exchanges.c.bank == bank).values(values))
+            if done.added or done.withdrawn or done.returned:
+                detail = {"added": done.added, "withdrawn": done.withdrawn, "returned": done.returned}
+                _tell(connection, "exchange brought", name, detail)
+        return done
+
+    def exchange_only(self, name: str, keys: Collection[str]) -> int:
+        """After a whole fetch: withdraw what the source no longer names. How many hashes stopped counting."""
+        with self._writing() as connection:
+            bank = connection.scalar(sa.select(_banks.c.id).where(_banks.c.name == name))
+            assert bank is not None
+            query = sa.select(_references.c.key).where(_references.c.bank == bank, _references.c.active).distinct()
+            gone = [key for key in connection.scalars(query) if key not in keys]
+            done = Changed()
+            for part in _parts(gone):
+                _take_in(connection, bank, [Change(key=key, items=()) for key in part], Imported(), done)
+            if done.withdrawn:
+                _tell(connection, "exchange brought", name, {"withdrawn": done.withdrawn})
+        return done.withdrawn
+
+    # ------------------------------------------------------------ who may ask the server, and its settings
+
+    def add_key(self, name: str, scopes: Sequence[str], *, per_second: float | None = None) -> str:
+        """A new key, which is shown this once. Raises: UsageError."""
+        if not _NAME.fullmatch(name):
+            raise UsageError(f"{name!r} cannot name a key", remedy="letters, digits, _ . and -, at most 64")
+        unknown = set(scopes) - set(SCOPES)
+        if unknown or not scopes:
+            raise UsageError(f"a key is for some of {', '.join(SCOPES)}")
+        if per_second is not None and per_second <= 0:
+            raise UsageError("a limit is above 0 requests a second")
+        token = "jaga_" + secrets.token_urlsafe(32)
+        with self._writing() as connection:
+            if connection.scalar(sa.select(_keys.c.id).where(_keys.c.name == name)) is not None:
+                raise UsageError(f"there is a key named {name!r} already, or was", remedy="choose another name")
+            values = {"name": name, "scopes": ",".join(sorted(scopes)), "per_second": per_second, "created_at": _now()}
+            connection.execute(sa.insert(_keys).values(hash=_hashed(token), **values))
+            _tell(connection, "key added", None, {"key": name, "scopes": values["scopes"]})
+        return token
+
+    def every_key(self) -> list[Key]:
+        """Every key, those revoked too, in order of age."""
+        with self._reading() as connection:
+            return [_key(row) for row in connection.execute(sa.select(_keys).order_by(_keys.c.id)).mappings()]
+
+    def key_of(self, token: str) -> Key | None:
+        """Whose key it is; None if it is nobody's, or was revoked."""
+        query = sa.select(_keys).where(_keys.c.hash == _hashed(token), _keys.c.revoked_at.is_(None))
+        with self._reading() as connection:
+            row = connection.execute(query).mappings().first()
+            return None if row is None else _key(row)
+
+    def revoke_key(self, name: str) -> None:
+        """From now on it opens nothing. Raises: UsageError, if there is none."""
+        with self._writing() as connection:
+            query = sa.update(_keys).where(_keys.c.name == name, _keys.c.revoked_at.is_(None)).values(revoked_at=_now())
+            if connection.execute(query).rowcount == 0:
+                raise UsageError(f"no key is named {name!r}")
+            _tell(connection, "key revoked", None, {"key": name})
+
+    def setting(self, name: str, default: Any = None) -> Any:
+        """A setting of the server's."""
+        with self._reading() as connection:
+            found = connection.scalar(sa.select(_settings.c.value).where(_settings.c.name == name))
+            return default if found is None else msgspec.json.decode(found)
+
+    def set_setting(self, name: str, value: Any) -> None:
+        """Change one; the history keeps it."""
+        text = msgspec.json.encode(value).decode()
+        with self._writing() as connection:
+            statement = "INSERT INTO settings (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+            connection.exec_driver_sql(statement, (name, text))
+            _tell(connection, "setting changed", None, {name: value})
+
     def _version(self, begin: Callable[[], AbstractContextManager[sa.Connection]]) -> int:
         """The version of the file, 0 if it is empty; writing makes the tables then."""
         with begin() as connection:
             version: int = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
             if version == 0 and sa.inspect(connection).get_table_names():
                 raise StoreError("is another program's database", where=str(self._path))
-            if version == 0 and connection.get_execution_options().get("writes"):
+            if version < _VERSION and connection.get_execution_options().get("writes"):
+                # Later versions have only added tables so far.
                 _tables.create_all(connection)
-                for refusal in _REFUSALS:
-                    connection.exec_driver_sql(refusal)
+                if version == 0:
+                    for refusal in _REFUSALS:
+                        connection.exec_driver_sql(refusal)
                 connection.exec_driver_sql(f"PRAGMA user_version = {_VERSION}")
-            if version not in (0, _VERSION):
+            if version > _VERSION:
                 raise StoreError(f"is of version {version}; this Jaga reads {_VERSION}", where=str(self._path))
         return version
 
@@ -582,6 +855,71 @@ def _add_batch(connection: sa.Connection, bank: int, items: Sequence[Item], resu
     result.hashes += len(new_hashes)
 
 
+def _take_in(
+    connection: sa.Connection, bank: int, changes: Sequence[Change], imported: Imported, done: Changed
+) -> None:
+    _add_batch(connection, bank, [item for one in changes for item in one.items], imported)
+    wanted: dict[str, set[tuple[str, bytes]]] = {
+        one.key: {pair for item in one.items for pair in item.hashes} for one in changes
+    }
+    by_kind: dict[str, list[bytes]] = {}
+    for pairs in wanted.values():
+        for kind, value in pairs:
+            by_kind.setdefault(kind, []).append(value)
+    numbers: dict[tuple[str, bytes], int] = {}
+    for kind, values in by_kind.items():
+        for part in _parts(values):
+            marks = ",".join("?" * len(part))
+            query = f"SELECT id, value FROM hashes WHERE kind = ? AND bank = ? AND value IN ({marks})"  # noqa: S608
+            for number, value in connection.exec_driver_sql(query, (kind, bank, *part)):
+                numbers[kind, value] = number
+    now = {key: {numbers[pair] for pair in pairs} for key, pairs in wanted.items()}
+    before: dict[str, set[int]] = {key: set() for key in wanted}
+    known = sa.select(_references.c.key, _references.c.hash).where(
+        _references.c.bank == bank, _references.c.key.in_(list(wanted)), _references.c.active
+    )
+    for key, number in connection.execute(known):
+        before[key].add(number)
+    let_go = [(bank, key, number) for key in wanted for number in before[key] - now[key]]
+    taken = [(bank, key, number) for key in wanted for number in now[key] - before[key]]
+    if let_go:
+        statement = "UPDATE exchange_references SET active = 0 WHERE bank = ? AND key = ? AND hash = ?"
+        connection.exec_driver_sql(statement, let_go)
+    if taken:
+        statement = (
+            "INSERT INTO exchange_references (bank, key, hash, active) VALUES (?, ?, ?, 1) "
+            "ON CONFLICT DO UPDATE SET active = 1"
+        )
+        connection.exec_driver_sql(statement, taken)
+    for part in _parts(sorted({number for _, _, number in (*let_go, *taken)})):
+        marks = ",".join("?" * len(part))
+        # An item counts while an entry of the source names one of its hashes.
+        query = (
+            "SELECT items.id, items.enabled, EXISTS (SELECT 1 FROM exchange_references AS r JOIN hashes AS h ON r.hash = h.id "  # noqa: S608
+            "WHERE h.item = items.id AND r.bank = items.bank AND r.active) AS named "
+            f"FROM items WHERE items.id IN (SELECT item FROM hashes WHERE id IN ({marks}))"
+        )
+        for item, enabled, named in connection.exec_driver_sql(query, tuple(part)).all():
+            if bool(enabled) != bool(named):
+                connection.execute(sa.update(_items).where(_items.c.id == item).values(enabled=bool(named)))
+                done.returned += bool(named)
+                done.withdrawn += not named
+
+
+def _exchange(row: Any) -> Exchange:
+    return Exchange(
+        name=row["name"],
+        api=row["api"],
+        settings=msgspec.json.decode(row["settings"]),
+        enabled=row["enabled"],
+        checkpoint=None if row["checkpoint"] is None else msgspec.json.decode(row["checkpoint"]),
+        started_at=_time(row["started_at"]),
+        ended_at=_time(row["ended_at"]),
+        problem=row["problem"],
+        entries=row["entries"],
+    )
+
+
 def _problem(result: Imported, problem: Problem) -> None:
     # A list that is broken all through must not fill memory with saying so.
     if len(result.problems) < 1000:
@@ -596,7 +934,24 @@ def _parts(every: Sequence[Any]) -> Iterator[Sequence[Any]]:
         yield every[begin : begin + _AT_ONCE]
 
 
+def _hashed(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
+
+
+def _key(row: Any) -> Key:
+    return Key(
+        name=row["name"],
+        scopes=tuple(row["scopes"].split(",")),
+        per_second=row["per_second"],
+        created_at=datetime.fromisoformat(row["created_at"]),
+        revoked_at=_time(row["revoked_at"]),
+    )
+
+
 def _tell(connection: sa.Connection, what: str, bank: str | None, detail: dict[str, Any]) -> None:
+    by = acting.get()
+    if by is not None:
+        detail = detail | {"by": by}
     text = msgspec.json.encode(detail).decode()
     connection.execute(sa.insert(_events).values(at=_now(), what=what, bank=bank, detail=text))
 

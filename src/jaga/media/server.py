@@ -1,12 +1,13 @@
 """A server that speaks the HTTP interface of Meta's Hasher-Matcher-Actioner (HMA), over the banks of a store.
 
 Paths, parameters, shapes and codes follow HMA's own, so that what talks to HMA can talk to this. Where HMA is looser
-than it should be, this is stricter: it fetches no URL, and deleting means disabling, for banks only grow here.
-Exchanges are not spoken. There are no keys yet, so it is for this machine alone.
+than it should be, this is stricter: it fetches no URL, and deleting means disabling, for banks only grow here. Once there is a key,
+every request needs one.
 """
 
 from __future__ import annotations
 
+import os
 import random
 import re
 import threading
@@ -23,17 +24,17 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartParser
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from jaga import __version__
 from jaga.errors import JagaError, StoreError, UsageError
 from jaga.media import _worker
+from jaga.media._guard import Guard, Metrics
 from jaga.media._hash_types import FileHash, hash_type
 from jaga.media._workers import Workers
-from jaga.media.banks import Bank, BankStore, Item, Known
+from jaga.media.banks import Bank, BankStore, Exchange, Item, Known
 from jaga.media.matching import LEAST_QUALITY, pdq_index
 
-__all__ = ["create_app"]
+__all__ = ["app_from_environment", "create_app"]
 
 # HMA's default.
 _LARGEST_BODY = 100 << 20
@@ -55,14 +56,17 @@ class _Refused(Exception):
 class _Live:
     """The store and an index of its PDQ hashes that follows it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, metrics: Metrics) -> None:
         self.store = BankStore(folder)
+        self.metrics = metrics
         self.workers = Workers()
         self._catching_up = threading.Lock()
         self.index, self._reached = pdq_index(self.store)
         self.built_at = self._looked_at = 0.0
         self.reach = 0
         self.shares: dict[str, float] = {}
+        # Of the look-ups, how many take part, by signal type: HMA's enabled_ratio.
+        self.kind_shares: dict[str, float] = {}
         self.catch_up(now=True)
 
     def close(self) -> None:
@@ -83,6 +87,8 @@ class _Live:
             own = hash_type("pdq").threshold_bits
             self.reach = max((own if one.threshold_bits is None else one.threshold_bits for one in banks), default=0)
             self.shares = {one.name: one.share for one in banks}
+            self.kind_shares = self.store.setting("signal_types", {})
+            self.metrics.hashes.set(len(self.index))
             self._looked_at = time.monotonic()
             self.built_at = time.time()
 
@@ -128,26 +134,11 @@ class _Live:
         for number, pair in enumerate(wanted):
             if pair[0] != "pdq":
                 found[number] = [(one, 0) for one in by_value.get(pair, ())]
-        return [_once(each) for each in found]
-
-
-class _Bounded:
-    """Refuses bodies that are too long, or do not say how long they are, before any of it is read."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            headers = dict(scope["headers"])
-            length = headers.get(b"content-length", b"0")
-            if not length.isdigit() or b"transfer-encoding" in headers:
-                await JSONResponse({"message": "say how long the body is"}, 411)(scope, receive, send)
-                return
-            if int(length) > _LARGEST_BODY:
-                await JSONResponse({"message": f"at most {_LARGEST_BODY:,} bytes"}, 413)(scope, receive, send)
-                return
-        await self._app(scope, receive, send)
+        once = [_once(each) for each in found]
+        hits = sum(map(bool, once))
+        if hits:
+            self.metrics.matches.inc(hits)
+        return once
 
 
 def _once(found: list[tuple[Known, int]]) -> list[tuple[Known, int]]:
@@ -157,9 +148,12 @@ def _once(found: list[tuple[Known, int]]) -> list[tuple[Known, int]]:
     return list(items.values())
 
 
-def create_app(folder: Path) -> FastAPI:
-    """The application, over the banks in `folder` (made if there are none). Raises: StoreError."""
-    live = _Live(folder)
+def create_app(folder: Path, *, needs_key: bool = False, log: bool = False, shared_metrics: bool = False) -> FastAPI:
+    """The application, over the banks in `folder` (made if there are none). Raises: StoreError.
+
+    `needs_key`: answer nobody without a key, even while there is none. `log`: a JSON line for each request on stderr.
+    """
+    live = _Live(folder, Metrics(shared=shared_metrics))
     app = FastAPI(
         title="Jaga media", version=__version__, openapi_url="/openapi/openapi.json", docs_url=None, redoc_url=None
     )
@@ -175,12 +169,25 @@ def create_app(folder: Path) -> FastAPI:
     async def wrong(_: Request, error: JagaError) -> JSONResponse:
         return JSONResponse({"message": str(error)}, 500 if isinstance(error, StoreError) else 400)
 
-    app.add_middleware(_Bounded)
+    app.add_middleware(
+        Guard, store=live.store, metrics=live.metrics, largest_body=_LARGEST_BODY, needs_key=needs_key, log=log
+    )
     _status(app, live)
     _hashing(app, live)
     _matching(app, live)
     _curation(app, live)
+    _exchanges(app, live)
     return app
+
+
+def app_from_environment() -> FastAPI:
+    """For server processes that are started anew: what `jaga media serve` was told stands in the environment."""
+    return create_app(
+        Path(os.environ["JAGA_SERVE_STORE"]),
+        needs_key=os.environ.get("JAGA_SERVE_NEEDS_KEY") == "1",
+        log=os.environ.get("JAGA_SERVE_LOG") == "1",
+        shared_metrics="PROMETHEUS_MULTIPROC_DIR" in os.environ,
+    )
 
 
 def _status(app: FastAPI, live: _Live) -> None:
@@ -233,7 +240,7 @@ def _matching(app: FastAPI, live: _Live) -> None:
         if signal is None or signal_type is None:
             raise _Refused(400, "signal and signal_type are needed")
         found = await live.find_one(_signal(signal_type, signal), _names(banks))
-        return _by_bank(live, found, seed, bypass_coinflip)
+        return _by_bank(live, found, seed, bypass_coinflip, signal_type)
 
     @app.post("/m/lookup")
     async def lookup_file(
@@ -244,7 +251,8 @@ def _matching(app: FastAPI, live: _Live) -> None:
         def look() -> Any:
             found = live.find([_signal(kind, value) for kind, value in signals.items()], _names(banks))
             return {
-                kind: _by_bank(live, each, seed, bypass_coinflip) for kind, each in zip(signals, found, strict=True)
+                kind: _by_bank(live, each, seed, bypass_coinflip, kind)
+                for kind, each in zip(signals, found, strict=True)
             }
 
         return await run_in_threadpool(look)
@@ -388,8 +396,17 @@ def _curation(app: FastAPI, live: _Live) -> None:
         return {"deleted": 1}
 
     @app.get("/c/signal_type")
-    async def signal_types() -> Any:
-        return {name: {"name": name, "enabled_ratio": 1.0} for name in _SIGNALS}
+    def signal_types() -> Any:
+        live.catch_up()
+        return {name: {"name": name, "enabled_ratio": live.kind_shares.get(name, 1.0)} for name in _SIGNALS}
+
+    @app.put("/c/signal_type/{name}")
+    def signal_type_change(name: str, enabled_ratio: Annotated[float, Body(embed=True, ge=0, le=1)]) -> Any:
+        if name not in _SIGNALS:
+            raise _Refused(404, f"no signal type {name!r}")
+        store.set_setting("signal_types", store.setting("signal_types", {}) | {name: enabled_ratio})
+        live.catch_up(now=True)
+        return {"name": name, "enabled_ratio": enabled_ratio}
 
     @app.get("/c/signal_type/index")
     def signal_index() -> Any:
@@ -411,6 +428,108 @@ def _curation(app: FastAPI, live: _Live) -> None:
     @app.get("/c/content_type")
     async def content_types() -> Any:
         return [{"name": name, "enabled": True} for name in _CONTENT]
+
+
+def _exchanges(app: FastAPI, live: _Live) -> None:
+    """What HMA calls exchanges: banks that follow a source. The library that speaks to them is only loaded when asked for."""
+    store = live.store
+
+    def client() -> Any:
+        try:
+            from jaga.media import exchanges
+        except ImportError as error:
+            raise _Refused(501, "exchanges need the package threatexchange: pip install 'jaga[media]'") from error
+        return exchanges
+
+    def api(name: str) -> Any:
+        if name not in client().apis():
+            raise _Refused(404, f"no exchange speaks {name!r}")
+        return client()
+
+    def following(name: str) -> Exchange:
+        for one in store.exchanges():
+            if one.name == name:
+                return one
+        raise _Refused(404, f"no exchange is named {name!r}")
+
+    @app.get("/c/exchanges/apis")
+    def apis() -> Any:
+        return sorted(client().apis())
+
+    @app.get("/c/exchanges/api/{name}")
+    def api_shown(name: str) -> Any:
+        found = api(name)
+        # HMA's own spelling.
+        return {
+            "supports_authentification": found.needs(name) is not None,
+            "has_set_authentification": found.has_credentials(store, name),
+        }
+
+    @app.post("/c/exchanges/api/{name}")
+    def api_credentials(name: str, credential_json: Annotated[dict[str, Any], Body(embed=True)]) -> Any:
+        api(name).set_credentials(store, name, credential_json)
+        return api_shown(name)
+
+    @app.get("/c/exchanges/api/{name}/schema")
+    def api_schema(name: str) -> Any:
+        found = api(name)
+        return {"config_schema": found.schema(name), "credential_schema": found.needs(name)}
+
+    @app.get("/c/exchanges")
+    def every() -> Any:
+        return [one.name for one in store.exchanges()]
+
+    @app.post("/c/exchanges", status_code=201)
+    def follow(
+        bank: Annotated[str, Body()],
+        api_name: Annotated[str, Body(alias="api")],
+        api_json: Annotated[dict[str, Any] | None, Body()] = None,
+    ) -> Any:
+        _bank_name(bank)
+        found = api(api_name)
+        if api_name == "local_file":
+            # Else whoever may ask over HTTP could have any file of this machine read.
+            raise _Refused(403, "files are followed from the command line only: jaga media exchange add")
+        found.validated(bank, api_name, api_json or {})
+        if any(one.name == bank for one in store.exchanges()):
+            raise _Refused(403, f"the bank {bank} follows a source already")
+        store.follow(bank, api_name, api_json or {})
+        live.catch_up(now=True)
+        return {"message": "Created successfully"}
+
+    @app.get("/c/exchange/{name}")
+    def shown(name: str) -> Any:
+        one = following(name)
+        return {"name": one.name, "api": one.api, "enabled": one.enabled, **one.settings}
+
+    @app.put("/c/exchange/{name}")
+    def change(name: str, enabled: Annotated[bool, Body(embed=True)]) -> Any:
+        following(name)
+        store.change_exchange(name, enabled=enabled)
+        return shown(name)
+
+    @app.delete("/c/exchange/{name}")
+    def remove(name: str) -> Any:
+        following(name)
+        store.change_exchange(name, removed=True)
+        return {"message": "deleted"}
+
+    @app.get("/c/exchange/{name}/status")
+    def status(name: str) -> Any:
+        one = following(name)
+        done = one.ended_at is not None and not one.running
+        return {
+            "checkpoint_ts": _unix(one.ended_at) if done and one.checkpoint is not None else None,
+            "running_fetch_start_ts": _unix(one.started_at) if one.running else None,
+            "last_fetch_complete_ts": _unix(one.ended_at),
+            "last_fetch_succeeded": None if one.ended_at is None else one.problem is None,
+            "up_to_date": done and one.problem is None,
+            "fetched_items": one.entries,
+        }
+
+
+def _unix(at: datetime | None) -> int | None:
+    return None if at is None else int(at.timestamp())
 
 
 async def _uploaded(request: Request, live: _Live, *, worth_keeping: bool = False) -> dict[str, str]:
@@ -462,11 +581,13 @@ def _names(banks: str | None) -> list[str] | None:
 
 
 def _by_bank(
-    live: _Live, found: list[tuple[Known, int]], seed: str | None, bypass: str
+    live: _Live, found: list[tuple[Known, int]], seed: str | None, bypass: str, kind: str
 ) -> dict[str, list[dict[str, Any]]]:
     # The same seed draws the same number, so that one picture is asked of the same banks again.
     draw = random.Random(seed).random()  # noqa: S311 - a sample, not a secret
     answer: dict[str, list[dict[str, Any]]] = {}
+    if bypass.lower() != "true" and live.kind_shares.get(kind, 1.0) < draw:
+        return answer
     for one, distance in found:
         if bypass.lower() == "true" or live.shares.get(one.bank, 0.0) >= draw:
             answer.setdefault(one.bank, []).append({"bank_content_id": one.item, "distance": str(distance)})
