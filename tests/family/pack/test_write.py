@@ -34,7 +34,6 @@ from jaga.family.pack._box import NAMES, boxed
 from jaga.records import Account
 from tests.family.pack.samples import KEY, LINES, NOW, TALK, content, talk
 
-
 MARK = "5647 5aa7 5463 474c 0285 df5d bf2b cab7"
 
 
