@@ -15,6 +15,7 @@ from jaga.cli.evaluate import evaluate
 from jaga.cli.media import media
 from jaga.cli.media_exchange import exchange
 from jaga.cli.media_key import key
+from jaga.cli.verify import verify
 
 __all__ = ["app", "main"]
 
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 app.command()(check)
 app.command()(evaluate)
+app.command()(verify)
 media.add_typer(exchange, name="exchange")
 media.add_typer(key, name="key")
 app.add_typer(media, name="media")
@@ -51,7 +53,7 @@ def _root(
     if lang is not None:
         # A command that is told no other language takes this one.
         known = chosen_language(lang)
-        context.default_map = {name: {"lang": known} for name in ("check",)}
+        context.default_map = {name: {"lang": known} for name in ("check", "verify")}
     if context.invoked_subcommand is None:
         print(context.get_help())
 
