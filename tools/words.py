@@ -176,11 +176,16 @@ def _in_template(path: Path) -> Iterator[Text]:
 
 def _from_data() -> Iterator[str]:
     """Help of the commands, titles of the sources, the tactics, and the guidance."""
+    from jaga.family.home._guides import texts as texts_of_guides
+    from jaga.family.home.pages.child import removing
     from jaga.guidance import countries, load_guidance
     from jaga.signals.catalogue import load_catalogue
     from jaga.sources import all_sources
 
     yield from texts_of_help()
+    yield from texts_of_guides()
+    for steps in removing().apps.values():
+        yield from steps
     yield from (source.title for source in all_sources())
     for tactic in load_catalogue().tactics.values():
         yield tactic.title

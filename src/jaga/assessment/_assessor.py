@@ -82,9 +82,12 @@ class Assessor:
         # In a group: who spoke last, the child included; whoever speaks next turns to them.
         self._spoke: dict[str, str] = {}
         self._offsets: dict[int, timedelta] = {}
+        # The relationship the last message belonged to, who wrote it, its local day and hour; None if it belonged to none.
+        self.latest: tuple[Relationship, Actor, int, int] | None = None
 
     def observe(self, message: Message) -> Assessment | None:
         """Take in the next message. The relationship's assessment if its level rose, else None."""
+        self.latest = None
         if message.kind in ("system", "deleted") or not message.author:
             return None
         by: Actor = "child" if message.author in self._is_child else "contact"
@@ -119,7 +122,9 @@ class Assessor:
         if offset is None:
             offset = self._offsets[key] = message.sent_at.astimezone(self._zone).utcoffset() or timedelta()
         local = message.sent_at + offset
-        rose = relationship.observe(message, by, signals, local.toordinal(), local.hour, addressed, tone, joined)
+        ordinal, hour = local.toordinal(), local.hour
+        self.latest = (relationship, by, ordinal, hour)
+        rose = relationship.observe(message, by, signals, ordinal, hour, addressed, tone, joined)
         return relationship.assessment() if rose else None
 
     def hear(self, message: Message, by: Actor, before: Before) -> tuple[list[Signal], float | None, str | None]:

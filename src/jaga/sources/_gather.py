@@ -47,7 +47,7 @@ class InputSummary(msgspec.Struct, kw_only=True):
 
 
 class Gathered:
-    """Everything read. `messages()` may be walked once."""
+    """Everything read. `messages()`, or `placed()`, may be walked once."""
 
     def __init__(self) -> None:
         self.inputs: list[InputSummary] = []
@@ -56,9 +56,10 @@ class Gathered:
         # Author id to the number of messages written, per conversation: who is where, for finding the child.
         self.authors: dict[str, dict[str, int]] = {}
         self.read = 0
+        # In the order read; messages are numbered by them (see placed).
+        self.units: list[Unit] = []
         self._chunk: list[_Item] = []
         self._runs: list[IO[bytes]] = []
-        self._units = 0
 
     def add(self, items: Iterable[Unit | Record], path: str, progress: Callable[[int], None] | None = None) -> None:
         """Take in one input's stream."""
@@ -82,7 +83,7 @@ class Gathered:
                 self.read += 1
                 here = self.authors.setdefault(item.conversation, {})
                 here[item.author] = here.get(item.author, 0) + 1
-                self._chunk.append((item.sent_at, self._units, item))
+                self._chunk.append((item.sent_at, len(self.units) - 1, item))
                 if len(self._chunk) >= CHUNK:
                     self._spill()
                 if progress is not None and self.read - reported >= 2_000:
@@ -91,7 +92,7 @@ class Gathered:
             elif isinstance(item, Unit):
                 source = item.source
                 current = summary(source)
-                self._units += 1
+                self.units.append(item)
             elif isinstance(item, Problem):
                 place = current if current is not None else summary(None)
                 place.problems.append(item)
@@ -131,6 +132,10 @@ class Gathered:
 
     def messages(self) -> Iterator[Message]:
         """Yield every message once, by time; equal times in the order read. Frees what it has given."""
+        return (message for _, message in self.placed())
+
+    def placed(self) -> Iterator[tuple[int, Message]]:
+        """As `messages`, each after the index in `units` of the unit it was read from (of several that hold it, the first)."""
         chunk, self._chunk = self._chunk, []
         chunk.sort(key=itemgetter(0))
         runs, self._runs = self._runs, []
@@ -152,7 +157,7 @@ class Gathered:
                     continue
                 given.add(key)
                 counts[unit, "", "", message.source_id] = 0
-                yield message
+                yield unit, message
                 continue
             said = (unit, message.conversation, message.author, message.text)
             nth = counts.get(said, 0)
@@ -162,7 +167,7 @@ class Gathered:
                 # Another file held it already.
                 continue
             given.add(key)
-            yield message if nth == 0 else msgspec.structs.replace(message, nth=nth)
+            yield unit, (message if nth == 0 else msgspec.structs.replace(message, nth=nth))
 
     def close(self) -> None:
         for run in self._runs:

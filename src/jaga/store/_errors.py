@@ -1,0 +1,63 @@
+"""What goes wrong below the store, as the errors of jaga.errors: each says what to do, and that nothing was changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from jaga.errors import StoreError, WrongPassphrase
+
+__all__ = ["translated"]
+
+_UNCHANGED = "nothing was changed"
+# Part of the driver's message to what it means and what helps. SQLite's texts are part of its interface (sqlite3_errstr).
+_MEANINGS = (
+    ("not a database", WrongPassphrase, "the key does not fit the store, or its first page is damaged", None),
+    ("disk is full", StoreError, "the disk is full", "free some space and do it again"),
+    ("no space left", StoreError, "the disk is full", "free some space and do it again"),
+    (
+        "disk i/o error",
+        StoreError,
+        "the disk cannot be written or read",
+        "free some space, look at the disk, and do it again",
+    ),
+    ("malformed", StoreError, "the store is damaged", "restore the last backup: jaga home restore"),
+    ("file is encrypted", WrongPassphrase, "the key does not fit the store", None),
+    ("locked", StoreError, "another program holds the store", "wait until it is done, then do it again"),
+    ("readonly", StoreError, "the store may only be read", "give yourself the right to write to the folder"),
+    ("unable to open", StoreError, "the store cannot be opened", "look whether the folder is there and yours"),
+)
+
+
+@contextmanager
+def translated(where: Path) -> Iterator[None]:
+    """Raise a StoreError for what the database raises on its own account; faults of a program pass as they are."""
+    try:
+        yield
+    except sa.exc.IntegrityError:
+        raise
+    except sa.exc.DBAPIError as error:
+        text = str(error.orig)
+        found = _meaning(text, where)
+        if found is None and isinstance(error, sa.exc.OperationalError):
+            found = StoreError(f"the database failed: {text}; {_UNCHANGED}", where=str(where))
+        if found is None:
+            raise
+        raise found from error
+    except Exception as error:
+        # Past SQLAlchemy (a raw connection) the driver's errors come as they are.
+        found = _meaning(str(error), where) if type(error).__module__.startswith("sqlcipher3") else None
+        if found is None:
+            raise
+        raise found from error
+
+
+def _meaning(text: str, where: Path) -> StoreError | None:
+    text = text.lower()
+    for part, kind, what, remedy in _MEANINGS:
+        if part in text:
+            return kind(f"{what}; {_UNCHANGED}", where=str(where), remedy=remedy)
+    return None
