@@ -272,6 +272,7 @@ def load_conversation(assessor: Assessor, conversations: dict[str, Conversation]
     identifier = context.conversation
     for known in (assessor._threads._threads, assessor._last, assessor._spoke):
         known.pop(identifier, None)
+    assessor._runs.stop(identifier)
     _put_contexts(assessor, conversations, [context])
     return identifier
 

@@ -14,6 +14,7 @@ from jaga.family.sentences import (
     joined,
     level_words,
     next_steps,
+    opinion_words,
     platform_words,
     risk_words,
     source_words,
@@ -144,31 +145,3 @@ def owner_words(say: Words, checked: Checked) -> str:
         "unclear": say("Jaga cannot tell who is the child; taken: {name}. Say --child NAME to be sure.", name=name),
         "nobody": say("Nobody wrote anything in it."),
     }[checked.owner.how]
-
-
-def opinion_words(say: Words, opinion: Opinion) -> list[str]:
-    """What a second reader said, as the words of a model and no more."""
-    place = say("on this machine") if opinion.local else say("on another machine")
-    if opinion.verdict is None:
-        said = say(
-            "The second reader ({model}, {place}) gave no answer: {problem}.",
-            model=opinion.model,
-            place=place,
-            problem=say.found(opinion.problem or ""),
-        )
-        return [said]
-    verdict = {"worrying": say("worrying"), "unclear": say("unclear"), "harmless": say("harmless")}[opinion.verdict]
-    lines = [
-        say(
-            "The second reader ({model}, {place}) finds these messages: {verdict}.",
-            model=opinion.model,
-            place=place,
-            verdict=verdict,
-        )
-    ]
-    if opinion.reason:
-        lines.append(say("It says: “{reason}”", reason=opinion.reason))
-    lines.append(
-        say("It is a language model that can be wrong or be misled by what it reads; it changes nothing above.")
-    )
-    return lines

@@ -8,6 +8,7 @@ from datetime import datetime, tzinfo
 from jaga.assessment import LEVELS, PUBLIC, Assessment, Evidence, Explanation, TacticFinding, WhatIf
 from jaga.guidance import Guidance
 from jaga.guidance import next_steps as _steps
+from jaga.second_reader import Opinion
 from jaga.signals.catalogue import load_catalogue
 from jaga.signals.learned import GROUP as LEARNED
 from jaga.signals.nearest import Near
@@ -26,6 +27,7 @@ __all__ = [
     "joined",
     "level_words",
     "next_steps",
+    "opinion_words",
     "platform_words",
     "risk_words",
     "source_words",
@@ -309,4 +311,32 @@ def certainty_words(say: Words, one: Assessment, explained: Explanation) -> list
                 one.messages,
             )
         )
+    return lines
+
+
+def opinion_words(say: Words, opinion: Opinion) -> list[str]:
+    """What a second reader said, as the words of a model and no more."""
+    place = say("on this machine") if opinion.local else say("on another machine")
+    if opinion.verdict is None:
+        said = say(
+            "The second reader ({model}, {place}) gave no answer: {problem}.",
+            model=opinion.model,
+            place=place,
+            problem=say.found(opinion.problem or ""),
+        )
+        return [said]
+    verdict = {"worrying": say("worrying"), "unclear": say("unclear"), "harmless": say("harmless")}[opinion.verdict]
+    lines = [
+        say(
+            "The second reader ({model}, {place}) finds these messages: {verdict}.",
+            model=opinion.model,
+            place=place,
+            verdict=verdict,
+        )
+    ]
+    if opinion.reason:
+        lines.append(say("It says: “{reason}”", reason=opinion.reason))
+    lines.append(
+        say("It is a language model that can be wrong or be misled by what it reads; it changes nothing above.")
+    )
     return lines
