@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from jaga.errors import StoreError
 from jaga.store import Store
 from jaga.store._waiting import WaitingFile, clear_opened, opened, waiting_folder
+from tests.family.home.house import CHEAP
 
 CHUNK = 64 * 1024
 HEAD = 25
@@ -20,7 +21,7 @@ HEAD = 25
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    made = Store.create(tmp_path_factory.mktemp("waiting") / "jaga", "correct horse battery", slot="siti")
+    made = Store.create(tmp_path_factory.mktemp("waiting") / "jaga", "correct horse battery", slot="siti", cost=CHEAP)
     yield made
     made.close()
 
@@ -85,7 +86,7 @@ def test_whatever_was_changed_is_seen(store: Store, harm: Callable[[bytes], byte
 
 
 def test_another_stores_key_opens_nothing(store: Store, tmp_path: Path) -> None:
-    other = Store.create(tmp_path / "other", "correct horse battery", slot="ravi")
+    other = Store.create(tmp_path / "other", "correct horse battery", slot="ravi", cost=CHEAP)
     path = keep(store, b"abc")
     (tmp_path / "other" / "waiting").mkdir()
     with pytest.raises(StoreError, match="damaged"), opened(other, path, "a.txt"):

@@ -9,6 +9,7 @@ was saved from one database can be put into the other.
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import struct
 from collections.abc import Iterator
@@ -109,7 +110,8 @@ def _write(store: Store, path: Path, now: datetime) -> tuple[int, bytes]:
             f"the backup cannot be written: {error.strerror}", where=str(path), remedy="choose a disk with room"
         ) from error
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
     return size, digest
 
 
@@ -130,13 +132,13 @@ def _dump(connection: sa.Connection, store: Store, file: BinaryIO, now: datetime
         file.write(_LENGTH.pack(len(part)) + part)
     frames = _Sealing(store.key, header, keys)
     for table in _tables(connection):
-        columns = [column.name for column in table.columns]
+        columns = [str(column.name) for column in table.columns]
         names = ", ".join(_quoted(connection, name) for name in columns)
         found = connection.execution_options(yield_per=_ROWS).exec_driver_sql(
             f"SELECT {names} FROM {_quoted(connection, table.name)}"  # noqa: S608 (names of our own tables)
         )
         for rows in found.partitions(_ROWS):
-            frames.write(file, msgspec.msgpack.encode(_Frame(table.name, columns, [list(row) for row in rows])))
+            frames.write(file, msgspec.msgpack.encode(_Frame(str(table.name), columns, [list(row) for row in rows])))
     frames.write(file, b"", last=True)
 
 

@@ -23,6 +23,8 @@ from jaga.store._upgrade import HEAD, revision_of, upgrade
 __all__ = ["DATA", "Store", "home_folder", "make_engine", "take"]
 
 DATA = "jaga.db"
+# How long a writer waits for another one.
+WAIT_S = 30.0
 
 
 def home_folder() -> Path:
@@ -83,14 +85,12 @@ class Store:
                     raise UsageError("the database holds a store already", remedy="name an empty database")
                 with engine.begin() as connection:
                     upgrade(connection)
+                keys.lock(slot, key, passphrase)
             finally:
-                if url is None:
-                    engine.dispose()
-        keys.lock(slot, key, passphrase)
+                engine.dispose()
         if url is None:
             take(folder)
-            engine = make_engine(folder / DATA, key, None)
-        return cls(folder, key, keys, engine, url)
+        return cls(folder, key, keys, make_engine(folder / DATA, key, url), url)
 
     @classmethod
     def open(cls, folder: Path, passphrase: str, *, url: str | None = None) -> Store:
@@ -143,8 +143,9 @@ class Store:
         There is one writer at a time. Unless it is `read_only` a session waits for its turn to write at its start, so that what it
         reads cannot be changed by another one before it writes; never open one inside another. Raises: StoreError.
         """
+        options = {"read_only": True, "postgresql_readonly": True} if read_only else {}
         with translated(self.folder), self._sessions() as session, session.begin():
-            session.connection(execution_options={"read_only": True, "postgresql_readonly": True} if read_only else {})
+            session.connection(execution_options=options)
             yield session
 
     @contextmanager
@@ -178,7 +179,7 @@ def make_engine(path: Path, key: bytes, url: str | None = None) -> sa.Engine:
     import sqlcipher3.dbapi2 as sqlcipher
 
     def connect() -> Any:
-        connection = sqlcipher.connect(str(path), check_same_thread=False, timeout=30)
+        connection = sqlcipher.connect(str(path), check_same_thread=False, timeout=WAIT_S)
         try:
             # The key comes first: nothing can be asked of the file before it.
             connection.execute(f"PRAGMA key = \"x'{key.hex()}'\"")
@@ -203,9 +204,12 @@ def make_engine(path: Path, key: bytes, url: str | None = None) -> sa.Engine:
 
     @sa.event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:
-        # Nothing is begun where a statement has to stand alone.
         options = connection.get_execution_options()
-        if not options.get("alone"):
-            connection.exec_driver_sql("BEGIN" if options.get("read_only") else "BEGIN IMMEDIATE")
+        if options.get("read_only"):
+            connection.exec_driver_sql("PRAGMA query_only = ON")
+            connection.exec_driver_sql("BEGIN")
+        else:
+            connection.exec_driver_sql("PRAGMA query_only = OFF")
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine

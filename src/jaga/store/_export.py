@@ -81,13 +81,13 @@ def _rows(session: orm.Session, family: int, child: int | None) -> Iterator[tupl
 
 def _line(table: sa.Table, row: Any) -> dict[str, Any]:
     left_out = _LEFT_OUT.get(table.name, set())
-    line: dict[str, Any] = {"table": table.name}
+    line: dict[str, Any] = {"table": str(table.name)}
     for name, value in row.items():
         if name in left_out:
             continue
         if (table.name, name) in _RECORDS and value is not None:
             value = msgspec.msgpack.decode(value)
-        line[name] = _plain(value)
+        line[str(name)] = _plain(value)
     return line
 
 

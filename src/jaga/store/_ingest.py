@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy import orm
 
 from jaga.assessment import Assessment, find_child
-from jaga.errors import JagaError, StoreError, UsageError
+from jaga.errors import JagaError, StoreError, UnreadableInput, UsageError
 from jaga.records import Conversation, Message
 from jaga.sources import Context, Gathered, InputSummary, gather, zone_of
 from jaga.store import _tables as t
@@ -239,6 +239,11 @@ class _Importing:
         gathered = gather(self.paths, Context(zone=zone_of(self.zone), zone_name=self.zone))
         try:
             originals.check()
+            if not gathered.units:
+                # What an earlier attempt took in is judged all the same.
+                rejudge(self.store, self.child, now=self.now)
+                raise self._nothing(gathered)
+            _fit_all(gathered)
             ids, how = self._child(gathered, names)
             if not ids:
                 return self._done(gathered, ids, how)
@@ -256,13 +261,22 @@ class _Importing:
         self.changed.update(dict.fromkeys(again))
         return self._done(gathered, ids, how)
 
+    def _nothing(self, gathered: Gathered) -> UnreadableInput:
+        with self.store.session() as session:
+            session.get_one(t.Import, self.import_id).inputs = _plainly(msgspec.to_builtins(gathered.inputs))
+        problem = next((one for item in gathered.inputs for one in item.problems), None)
+        if problem is None:
+            return UnreadableInput("nothing to read", where=self.title)
+        return UnreadableInput(problem.what, where=problem.where)
+
     def _child(self, gathered: Gathered, names: Sequence[str] | None) -> tuple[tuple[str, ...], str]:
-        """The child's author ids: those known, those given, and whoever an export says that it belongs to."""
+        """The child's author ids: those known, those given, and whoever an export says that it belongs to.
+
+        Only where nobody is known is whoever is in most conversations taken for the child.
+        """
         platforms = {one.platform for one in gathered.conversations.values()}
         named = [author for platform, author in self.accounts if platform is None or platform in platforms]
         owner = find_child([*named, *(names or ())], gathered.conversations, gathered.accounts, gathered.authors)
-        present = {author for authors in gathered.authors.values() for author in authors}
-        present.update(person for one in gathered.conversations.values() for person in one.participants)
         on = {platform for platform, author in gathered.accounts if author in owner.ids}
         on.update(
             one.platform
@@ -274,16 +288,8 @@ class _Importing:
         for (platform, author), account in gathered.accounts.items():
             if account.relation == "owner" and platform not in on:
                 ids[author] = None
-                how = "stated" if how == "nobody" else how
-        if not any(author in present for author in ids):
-            # Whoever was named is not in these files: then the files tell, if they do.
-            found = find_child((), gathered.conversations, gathered.accounts, gathered.authors)
-            if found.how == "unclear" or (found.how == "recurring" and names):
-                self._ask_who(gathered, found.candidates or found.ids)
-            if found.how != "nobody":
-                ids.update(dict.fromkeys(found.ids))
-                how = found.how
-        elif how == "unclear":
+                how = "stated"
+        if how == "unclear":
             self._ask_who(gathered, owner.candidates)
         if not ids:
             return (), how
@@ -423,6 +429,31 @@ def _in_order(placed: Iterable[tuple[int, Message]]) -> Iterator[tuple[int, Mess
 
 def _conversation_of(one: tuple[int, Message]) -> str:
     return one[1].conversation
+
+
+def _fit_all(gathered: Gathered) -> None:
+    """The same for what is known beside messages."""
+    accounts, conversations, authors = gathered.accounts, gathered.conversations, gathered.authors
+    gathered.accounts = {
+        (platform, plain(author)): msgspec.structs.replace(
+            account, id=plain(author), name=None if account.name is None else plain(account.name)
+        )
+        for (platform, author), account in accounts.items()
+    }
+    gathered.conversations = {
+        plain(digest): msgspec.structs.replace(
+            record,
+            id=plain(digest),
+            title=None if record.title is None else plain(record.title),
+            participants=tuple(plain(one) for one in record.participants),
+        )
+        for digest, record in conversations.items()
+    }
+    gathered.authors = {}
+    for digest, wrote in authors.items():
+        here = gathered.authors.setdefault(plain(digest), {})
+        for author, count in wrote.items():
+            here[plain(author)] = here.get(plain(author), 0) + count
 
 
 def _fit(message: Message) -> Message:

@@ -48,6 +48,13 @@ def rejudge(store: Store, child_id: int, *, now: datetime) -> tuple[list[str], l
         contacts, conversations, rows = again
         hearing = Hearing(child_id, ids, family.zone, folded=True)
         hearing.load(session, conversations, contacts)
+        own = set(
+            session.scalars(
+                sa.select(t.Relationship.contact).where(
+                    t.Relationship.child == child_id, t.Relationship.contact.in_(ids)
+                )
+            )
+        )
         for message in _kept(session, rows):
             hearing.hear(message)
     hearing.touched &= contacts
@@ -69,7 +76,7 @@ def rejudge(store: Store, child_id: int, *, now: datetime) -> tuple[list[str], l
         judged = sorted(hearing.touched)
         going_on = hearing.told()
         hearing.save(session)
-        _let_go(session, child_id, sorted(gone))
+        _let_go(session, child_id, sorted(gone | own))
         alerts = raise_alerts(session, child_id, risen, now=now)
         grow_alerts(session, child_id, going_on)
         settle(session, child_id)

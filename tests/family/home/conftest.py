@@ -9,6 +9,7 @@ from fastapi.testclient import TestClient
 from jaga.family.home import House, create_app
 from jaga.family.home._security import COOKIE, start_session
 from jaga.store import Store
+from tests.family.home.house import CHEAP
 from tests.family.home.household import NOW, Household, fill
 
 Opened = tuple[House, Household, Household]
@@ -16,9 +17,9 @@ Client = Callable[[int], TestClient]
 
 
 def make_house(folder: Path, *, hostile: bool) -> Opened:
-    store = Store.create(folder, "correct horse battery", slot="siti")
+    store = Store.create(folder, "correct horse battery", slot="siti", cost=CHEAP)
     ours, theirs = fill(store, hostile=hostile)
-    return House(folder, store=store, now=lambda: NOW), ours, theirs
+    return House(folder, store=store, now=lambda: NOW, cost=CHEAP), ours, theirs
 
 
 @pytest.fixture(scope="module")

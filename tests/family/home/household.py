@@ -381,7 +381,7 @@ def _household(store: Store, salt: str, *, hostile: bool) -> Household:
             "kingray",
             words("KingRay"),
             (
-                _finding("secrecy", "contact", "from_parents", said[2], 1.8),
+                _finding("secrecy", "contact", "not_tell", said[2], 1.8),
                 _finding("image_request", "contact", "private_photo", said[5], 1.5),
                 _finding("inducement", "contact", "game_currency", said[4], 0.9),
                 _finding("false_identity", "contact", "same_age", said[0], 0.4),

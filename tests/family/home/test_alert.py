@@ -45,7 +45,7 @@ def test_it_says_what_happened_shows_the_messages_and_what_to_do(opened: Opened)
     ]
     # A picture is named, never shown.
     assert "1 picture, not shown: IMG-2026.jpg" in text
-    assert "<img" not in text
+    assert set(re.findall(r'<img [^>]*src="([^"]*)"', text)) == {"/static/icon.svg"}
     # Aina is 13: the words for her age, and Malaysia's help.
     assert "I am not angry and I will not take your phone away" in text
     assert "15999" in text

@@ -152,7 +152,11 @@ def test_whom_the_family_knows_is_noted_and_can_be_taken_back(fresh: Opened) -> 
     client.post(f"/friends/{friend}/know", data={"csrf": csrf, "kind": "known", "person": "cousin"})
     assert ("kingray", "known", "cousin") in known()
     assert "Known: cousin" in client.get(f"/friends/{friend}").text
-    client.post(f"/friends/{friend}/know", data={"csrf": csrf, "kind": "protected"})
+    # What is never read is a parent's to say.
+    assert client.post(f"/friends/{friend}/know", data={"csrf": csrf, "kind": "protected"}).status_code == 403
+    assert ("kingray", "known", "cousin") in known()
+    parent = log_in(house, ours.parent)
+    parent.post(f"/friends/{friend}/know", data={"csrf": csrf_of(parent), "kind": "protected"})
     assert ("kingray", "protected", None) in known()
     client.post(f"/friends/{friend}/know", data={"csrf": csrf, "kind": "unknown"})
     assert [contact for contact, _, _ in known()] == ["maksu"]

@@ -211,7 +211,7 @@ def test_while_something_is_read_the_list_asks_again(opened: Opened) -> None:
     house, ours, _ = opened
     client = log_in(house, ours.parent)
     part = client.get("/sources/imports").text
-    assert part.startswith('<div id="list" hx-get="/sources/imports"')
+    assert part.startswith('<div id="list" data-again="/sources/imports"')
     assert "being read: 4,000 messages so far" in part
     assert "<html" not in part
     text = client.get("/sources").text

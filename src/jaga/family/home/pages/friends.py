@@ -24,7 +24,7 @@ from jaga.family.home._present import (
     shown_name,
     zone_of_family,
 )
-from jaga.family.home._web import Visitor, back, grown_up, house_of, language_of, own_child, page
+from jaga.family.home._web import Visitor, a_parent, back, grown_up, house_of, language_of, own_child, page
 from jaga.family.sentences import group_words, level_words, risk_words, tactic_words
 from jaga.store import audit, load_assessment
 from jaga.store._tables import Account, Alert, Conversation, Relationship, Trusted
@@ -421,6 +421,7 @@ def friend(request: Request, friend_id: int, who: Annotated[Visitor, Depends(gro
                 for one in alerts
             ],
             trusted=trusted,
+            may_protect=who.person.role == "parent",
             trusted_who=shown_name(trusted.who) if trusted is not None and trusted.who else "",
             older=(age_of(child, now.astimezone(zone).date()) or 0) >= 16,
         )
@@ -437,6 +438,9 @@ def know(
     """ "I know this person", a protected line (a counsellor, a helpline), or neither any more."""
     house = house_of(request)
     now = house.now()
+    if kind == "protected":
+        # What is never read is a parent's to say.
+        a_parent(request)
     with house.store.session() as session:
         row, child = own_relationship(session, who, friend_id)
         found = session.scalar(sa.select(Trusted).where(Trusted.child == row.child, Trusted.contact == row.contact))

@@ -20,7 +20,7 @@ from jaga.family.home._guides import guide_of
 from jaga.family.home._heard import heard_of
 from jaga.family.home._present import ago, app_name, children_of, day_words, one_line, shown_name, zone_of_family
 from jaga.family.home._upload import LARGEST, Received, Upload
-from jaga.family.home._web import Visitor, back, grown_up, house_of, language_of, own_child, page
+from jaga.family.home._web import Visitor, a_parent, back, grown_up, house_of, language_of, own_child, page
 from jaga.family.sentences import source_words
 from jaga.sources import InputSummary
 from jaga.store import add_account, audit, queue_import
@@ -62,6 +62,7 @@ def _page(
             status=status,
             fault=fault,
             typed=typed,
+            may_watch=who.person.role == "parent",
             chosen=child,
             children=[{"id": one.id, "name": names[one.id], "told": one.told_at is not None} for one in children],
             heard=[
@@ -136,7 +137,7 @@ def _state_words(say: Words, row: Import) -> str:
     if row.state == "reading":
         return say.plural("being read: {count} message so far", "being read: {count} messages so far", row.read)
     if row.state == "failed":
-        return say("could not be read")
+        return say("waits for your answer") if row.people else say("could not be read")
     return say.plural(
         "read: {count} message, {new} new", "read: {count} messages, {new} new", row.read, new=f"{row.new:,}"
     )
@@ -176,7 +177,11 @@ def one_import(request: Request, import_id: int, who: Annotated[Visitor, Depends
             ],
             more_inputs=max(0, len(inputs) - _PROBLEMS),
             problems=[
-                {"where": _place(say, problem.where), "what": one_line(say.found(problem.what[:2000])), "note": problem.note}
+                {
+                    "where": _place(say, problem.where),
+                    "what": one_line(say.found(problem.what[:2000])),
+                    "note": problem.note,
+                }
                 for problem in problems[:_PROBLEMS]
             ],
             more_problems=max(0, len(problems) - _PROBLEMS),
@@ -300,7 +305,7 @@ def _fault(say: Words, error: JagaError) -> str:
 @router.post("/sources/watch")
 def watch(
     request: Request,
-    who: Annotated[Visitor, Depends(grown_up)],
+    who: Annotated[Visitor, Depends(a_parent)],
     child: Annotated[int, Form()],
     path: Annotated[str, Form(max_length=4096)],
 ) -> Response:
@@ -352,7 +357,7 @@ def _unfit(say: Words, path: str, home: Path) -> str:
 
 
 @router.post("/sources/watch/{watched_id}/remove")
-def unwatch(request: Request, watched_id: int, who: Annotated[Visitor, Depends(grown_up)]) -> Response:
+def unwatch(request: Request, watched_id: int, who: Annotated[Visitor, Depends(a_parent)]) -> Response:
     house = house_of(request)
     with house.store.session() as session:
         row = session.scalar(
