@@ -31,5 +31,8 @@ def shown(child: Child, family: Family, level: str, today: date) -> Shown:
         lines=may != "summary",
         context=may == "messages",
         posts=age.posts,
-        asks_consent=level == "concern" and may != "messages" and age.with_consent != age.concern and not consents(child),
+        asks_consent=level == "concern"
+        and may != "messages"
+        and age.with_consent != age.concern
+        and not consents(child),
     )

@@ -177,7 +177,11 @@ def one_import(request: Request, import_id: int, who: Annotated[Visitor, Depends
             ],
             more_inputs=max(0, len(inputs) - _PROBLEMS),
             problems=[
-                {"where": _place(say, problem.where), "what": one_line(say.found(problem.what[:2000])), "note": problem.note}
+                {
+                    "where": _place(say, problem.where),
+                    "what": one_line(say.found(problem.what[:2000])),
+                    "note": problem.note,
+                }
                 for problem in problems[:_PROBLEMS]
             ],
             more_problems=max(0, len(problems) - _PROBLEMS),
