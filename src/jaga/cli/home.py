@@ -39,6 +39,15 @@ def _home(
     lan: Annotated[
         bool, typer.Option("--lan", help="Let phones at home reach the pages too, encrypted (TLS).")
     ] = False,
+    name: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--name",
+            metavar="HOST",
+            help="What this machine is called at home, for --lan; may be given several times.",
+            show_default=False,
+        ),
+    ] = None,
     certificate: Annotated[
         Path | None,
         typer.Option(
@@ -82,7 +91,7 @@ def _home(
             print(say("Open it in the browser and give the passphrase: until then nothing is watched."), flush=True)
 
     try:
-        address = address_of(folder, host, port, lan=lan, given=given)
+        address = address_of(folder, host, port, lan=lan, names=name or (), given=given)
         serve(house, address, started=started, opens=not no_browser)
     finally:
         house.close()

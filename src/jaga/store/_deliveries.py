@@ -21,13 +21,13 @@ import sqlalchemy as sa
 from sqlalchemy import orm
 
 from jaga.store._audit import audit
-from jaga.store._tables import Alert, Channel, Child, Delivery, Family, Person
+from jaga.store._tables import Alert, Channel, Child, Delivery, Family, Import, Person
 
 __all__ = ["APART", "GIVE_UP_AFTER", "Letter", "claim", "failed", "next_try", "plan_alerts", "plan_digest", "sent"]
 
 _LEVELS = ("watch", "concern", "urgent")
-# Several alerts of one import become one message.
-_TOGETHER = timedelta(minutes=1)
+# Several alerts of one import become one message: it waits for the import to end, but not longer than this.
+_TOGETHER = timedelta(minutes=10)
 # Unless something is urgent, a channel is not used again sooner.
 APART = timedelta(minutes=15)
 _FIRST_WAIT = timedelta(minutes=1)
@@ -82,7 +82,7 @@ def plan_alerts(session: orm.Session, now: datetime) -> int:
         .correlate(Channel, Alert)
     )
     wanted = (
-        sa.select(Alert.id, Alert.level, Channel.id)
+        sa.select(Alert.id, Channel.id)
         .select_from(Channel)
         .join(Person, Person.id == Channel.person)
         .join(Child, Child.family == Person.family)
@@ -104,9 +104,8 @@ def plan_alerts(session: orm.Session, now: datetime) -> int:
         .order_by(Alert.id, Channel.id)
     )
     count = 0
-    for alert, level, channel in session.execute(wanted):
-        due_at = now if level == "urgent" else now + _TOGETHER
-        session.add(Delivery(channel=channel, alert=alert, kind="alert", due_at=due_at, created_at=now))
+    for alert, channel in session.execute(wanted):
+        session.add(Delivery(channel=channel, alert=alert, kind="alert", due_at=now, created_at=now))
         count += 1
     session.flush()
     return count
@@ -164,6 +163,9 @@ def claim(
             continue
         _, channel, person, family, _ = heap[0]
         urgent = any(one.alert is not None and one.alert.level == "urgent" for one in heap)
+        first = min(one.delivery.created_at for one in heap)
+        if not urgent and timedelta(0) <= now - first < _TOGETHER and _brings_in(session, family.id):
+            continue
         later = None if urgent else _later(session, channel_id, kind, now, quiet_until(family))
         if later is not None:
             for one in heap:
@@ -286,6 +288,16 @@ def _later(
         sa.select(sa.func.max(Delivery.sent_at)).where(Delivery.channel == channel, Delivery.kind == "alert")
     )
     return last + APART if last is not None and timedelta(0) <= now - last < APART else None
+
+
+def _brings_in(session: orm.Session, family: int) -> bool:
+    """Whether something is being read that may bring more."""
+    reading = (
+        sa.select(Import.id)
+        .join(Child, Child.id == Import.child)
+        .where(Child.family == family, Import.state.in_(("waiting", "reading")))
+    )
+    return session.scalar(reading.limit(1)) is not None
 
 
 def _unanswered(session: orm.Session, family: int) -> int:

@@ -244,7 +244,8 @@ def wait_for(failures: int) -> timedelta:
     """How long the next try waits after so many failed ones."""
     if failures < FREE_TRIES:
         return timedelta(0)
-    return min(_FIRST_WAIT * 2 ** min(failures - FREE_TRIES, 16), LONGEST_WAIT)
+    wait: timedelta = _FIRST_WAIT * 2 ** min(failures - FREE_TRIES, 16)
+    return min(wait, LONGEST_WAIT)
 
 
 def _digest(token: str) -> bytes:

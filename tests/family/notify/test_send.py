@@ -96,7 +96,7 @@ def test_the_password_is_in_no_log_no_error_and_on_no_command_line(
     ntfy: Server, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[list[str]] = []
-    run = subprocess.run
+    run = subprocess.Popen
 
     def spy(command: list[str], **rest: object) -> object:
         started.append(command)
@@ -106,7 +106,7 @@ def test_the_password_is_in_no_log_no_error_and_on_no_command_line(
         return run(command, **rest)  # type: ignore[call-overload]
 
     monkeypatch.setenv("JAGA_PASSPHRASE", "empat perkataan yang panjang")
-    monkeypatch.setattr(subprocess, "run", spy)
+    monkeypatch.setattr(subprocess, "Popen", spy)
     with caplog.at_level(logging.DEBUG):
         problem = send(message(ntfy.url(password=PASSWORD + "x")))
     out, err = capfd.readouterr()

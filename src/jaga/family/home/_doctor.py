@@ -22,7 +22,7 @@ import sqlalchemy as sa
 from jaga import __version__
 from jaga.errors import JagaError
 from jaga.family.home._instance import running
-from jaga.family.home._tls import ends_at, fingerprint
+from jaga.family.home._tls import ends_at, read_certificate
 from jaga.family.home._unlocking import open_store
 from jaga.store import Store, broken_lines
 from jaga.store._tables import AuditLine, Backup, Channel, Delivery, Import, Watched
@@ -156,7 +156,7 @@ def _certificate(folder: Path, say: Words, now: datetime) -> Iterator[Finding]:
     if not cert.exists():
         return
     try:
-        ends, print_ = ends_at(cert), fingerprint(cert)
+        ends, known = ends_at(cert), read_certificate(cert, cert.with_name("key.pem"))
     except (OSError, ValueError):
         yield Finding(
             name="certificate",
@@ -171,7 +171,7 @@ def _certificate(folder: Path, say: Words, now: datetime) -> Iterator[Finding]:
         what=say(
             "Certificate for the home network until {date}, SHA-256 {fingerprint}",
             date=f"{ends:%Y-%m-%d}",
-            fingerprint=print_,
+            fingerprint=known.fingerprint,
         ),
         remedy=None if now < ends else say("start Jaga again; a new one is made"),
     )

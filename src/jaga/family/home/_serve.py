@@ -9,63 +9,82 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
-import sqlalchemy as sa
 import uvicorn
-from starlette.concurrency import run_in_threadpool
 
-from jaga.errors import UsageError
+from jaga.errors import StoreError, UsageError
 from jaga.family.home._app import create_app
 from jaga.family.home._house import House
 from jaga.family.home._instance import only_one
-from jaga.family.home._tls import certificate
+from jaga.family.home._tls import Certificate, certificate, read_certificate
 from jaga.family.home._worker import Worker
-from jaga.store import settings_of
-from jaga.store._tables import Family
 
 __all__ = ["Address", "address_of", "serve"]
 
-_Asgi = Callable[..., Any]
-
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):
-    """Where to listen. `tls`: certificate and key, or None for this machine alone."""
+    """Where to listen. `tls`: None for this machine alone. `names`: what it is called there, besides this machine's own names."""
 
     host: str
     port: int
-    tls: tuple[Path, Path] | None
+    tls: Certificate | None
+    names: tuple[str, ...]
 
     @property
     def url(self) -> str:
-        """For a browser on this machine."""
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
-        shown = f"[{host}]" if ":" in host else host
-        return f"{'http' if self.tls is None else 'https'}://{shown}:{self.port}/"
+        """For a browser on this machine: by name where it has one, for a passkey belongs to a name."""
+        own = self.host in ("0.0.0.0", "::", "127.0.0.1", "::1")  # noqa: S104
+        host = "localhost" if own else f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'http' if self.tls is None else 'https'}://{host}:{self.port}/"
+
+    @property
+    def home_url(self) -> str:
+        """For a phone at home, as far as it can reach it."""
+        if self.host not in ("0.0.0.0", "::") or not self.names:  # noqa: S104
+            return self.url
+        return f"{'http' if self.tls is None else 'https'}://{self.names[0]}:{self.port}/"
 
 
 def address_of(
-    folder: Path, host: str | None, port: int, *, lan: bool, given: tuple[Path, Path] | None = None
+    folder: Path,
+    host: str | None,
+    port: int,
+    *,
+    lan: bool,
+    names: Sequence[str] = (),
+    given: tuple[Path, Path] | None = None,
 ) -> Address:
-    """The address to listen at. `given`: certificate and key, if the household has its own.
+    """The address to listen at. `names`: further host names; `given`: certificate and key, if the household has its own.
 
-    Raises: UsageError, for an address others can reach without `lan` being asked for; StoreError, if no certificate can be made.
+    Raises: UsageError, for an address others can reach without `lan` being asked for, or a certificate that is none; StoreError, if none
+    can be made.
     """
     host = host or ("0.0.0.0" if lan else "127.0.0.1")  # noqa: S104
-    if not _is_own(host):
-        if not lan:
-            raise UsageError(
-                "this address can be reached by others",
-                where=f"--host {host}",
-                remedy="add --lan if everyone at home may reach the log-in page; it is encrypted then",
-            )
-        return Address(host=host, port=port, tls=given or certificate(folder, _names_here(host)))
-    return Address(host=host, port=port, tls=given)
+    try:
+        tls = None if given is None else read_certificate(*given)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"the certificate cannot be read: {error}", where="--certificate") from error
+    if _is_own(host):
+        return Address(host=host, port=port, tls=tls, names=tuple(names))
+    if not lan:
+        raise UsageError(
+            "this address can be reached by others",
+            where=f"--host {host}",
+            remedy="add --lan if everyone at home may reach the log-in page; it is encrypted then",
+        )
+    # Those that were asked for first: the first one is what notifications link to.
+    known = tuple(dict.fromkeys([*names, *_names_here(host)]))
+    if tls is None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise StoreError(f"cannot make the folder: {error.strerror}", where=str(folder)) from error
+        tls = certificate(folder, [*known, "localhost", "127.0.0.1"])
+    return Address(host=host, port=port, tls=tls, names=known)
 
 
 def serve(house: House, address: Address, *, started: Callable[[str], None], opens: bool = False) -> None:
@@ -75,11 +94,11 @@ def serve(house: House, address: Address, *, started: Callable[[str], None], ope
     """
     listening = _listen(address)
     address = msgspec.structs.replace(address, port=listening.getsockname()[1])
-    house.address = address.url
+    house.address = address.home_url
+    house.hosts = frozenset({*house.hosts, *(name.casefold() for name in address.names)})
     with listening, only_one(house.folder, address.url):
-        app: _Asgi = _OwnHosts(create_app(house), house)
         config = uvicorn.Config(
-            app,
+            create_app(house),
             log_level="warning",
             access_log=False,
             server_header=False,
@@ -88,8 +107,8 @@ def serve(house: House, address: Address, *, started: Callable[[str], None], ope
             lifespan="off",
             ws="none",
             timeout_graceful_shutdown=5,
-            ssl_certfile=None if address.tls is None else str(address.tls[0]),
-            ssl_keyfile=None if address.tls is None else str(address.tls[1]),
+            ssl_certfile=None if address.tls is None else str(address.tls.cert),
+            ssl_keyfile=None if address.tls is None else str(address.tls.key),
         )
         server = uvicorn.Server(config)
         worker = Worker(house)
@@ -150,60 +169,17 @@ def _is_own(host: str) -> bool:
 
 
 def _names_here(host: str) -> list[str]:
-    """Names and addresses of this machine in the home network."""
+    """What this machine is called in the home network: its address, then its name."""
     name = socket.gethostname()
-    names = ["localhost", "127.0.0.1", name]
-    if "." not in name:
-        names.append(f"{name}.local")
+    # Some systems allow a name that no certificate can hold.
+    known = name.isascii() and name.replace("-", "").replace(".", "").isalnum()
+    names = [] if not known else [name] if "." in name else [f"{name}.local", name]
     if host not in ("0.0.0.0", "::"):  # noqa: S104
-        return [*dict.fromkeys([*names, host])]
+        return [host, *names]
     # No packet is sent by this: the system only says which of its addresses it would use.
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(("192.0.2.1", 9))
-            names.append(probe.getsockname()[0])
         except OSError:
-            pass
-    return [*dict.fromkeys(names)]
-
-
-class _OwnHosts:
-    """Answers only to this house's own names.
-
-    A page elsewhere may let its own name point to this machine and so read what is answered (DNS rebinding); it cannot do so with an
-    address in numbers, nor with our names.
-    """
-
-    def __init__(self, app: _Asgi, house: House) -> None:
-        self._app = app
-        self._house = house
-        self._names = {name.lower() for name in _names_here("127.0.0.1")}
-
-    async def __call__(self, scope: dict[str, Any], receive: _Asgi, send: _Asgi) -> None:
-        if scope["type"] == "http":
-            host = dict(scope["headers"]).get(b"host", b"").decode("latin-1").lower()
-            name = host if host.endswith("]") else host.rsplit(":", 1)[0]
-            if not self._is_ours(name) and not await run_in_threadpool(self._is_set, name):
-                await send(
-                    {"type": "http.response.start", "status": 421, "headers": [(b"content-type", b"text/plain")]}
-                )
-                await send({"type": "http.response.body", "body": b"This is not an address of this house."})
-                return
-        await self._app(scope, receive, send)
-
-    def _is_ours(self, name: str) -> bool:
-        if name in self._names:
-            return True
-        try:
-            ipaddress.ip_address(name.strip("[]"))
-        except ValueError:
-            return False
-        return True
-
-    def _is_set(self, name: str) -> bool:
-        """Whether a family said that its pages are reached under this name."""
-        if self._house.state != "open":
-            return False
-        with self._house.store.session(read_only=True) as session:
-            addresses = [settings_of(family).address for family in session.scalars(sa.select(Family))]
-        return any(urlsplit(address).hostname == name for address in addresses if address)
+            return names
+        return [str(probe.getsockname()[0]), *names]

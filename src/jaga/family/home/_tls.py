@@ -12,6 +12,7 @@ from datetime import datetime, timedelta, timezone
 from hashlib import sha256
 from pathlib import Path
 
+import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -19,15 +20,24 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from jaga.errors import StoreError
 
-__all__ = ["certificate", "ends_at", "fingerprint"]
+__all__ = ["Certificate", "certificate", "ends_at", "read_certificate"]
 
 # The longest that Apple's systems accept of a certificate made by oneself.
 _LASTS = timedelta(days=825)
 _RENEW_BEFORE = timedelta(days=30)
 
 
-def certificate(folder: Path, names: Sequence[str], *, now: datetime | None = None) -> tuple[Path, Path]:
-    """Paths of the certificate and its key (PEM) in `folder`/tls; made anew when it ends soon or a name is missing.
+class Certificate(msgspec.Struct, frozen=True, kw_only=True):
+    """A certificate and its key, two PEM files. `fingerprint`: SHA-256 in pairs of hexadecimal digits, as browsers show it."""
+
+    cert: Path
+    key: Path
+    fingerprint: str
+    names: tuple[str, ...]
+
+
+def certificate(folder: Path, names: Sequence[str], *, now: datetime | None = None) -> Certificate:
+    """The certificate in `folder`/tls; made anew when it ends soon or a name is missing.
 
     `names`: host names and IP addresses under which the pages are asked for. Raises: StoreError.
     """
@@ -38,7 +48,7 @@ def certificate(folder: Path, names: Sequence[str], *, now: datetime | None = No
         if cert.exists() and key.exists():
             known = x509.load_pem_x509_certificate(cert.read_bytes())
             if now + _RENEW_BEFORE < known.not_valid_after_utc and set(names) <= _names(known):
-                return cert, key
+                return read_certificate(cert, key)
         place.mkdir(mode=0o700, exist_ok=True)
         private = ec.generate_private_key(ec.SECP256R1())
         pem = private.private_bytes(
@@ -46,16 +56,17 @@ def certificate(folder: Path, names: Sequence[str], *, now: datetime | None = No
         )
         _write(key, pem)
         _write(cert, _made(private, names, now).public_bytes(serialization.Encoding.PEM))
+        return read_certificate(cert, key)
     except (OSError, ValueError) as error:
         raise StoreError(f"the certificate cannot be read or made: {error}", where=str(place)) from error
-    return cert, key
 
 
-def fingerprint(cert: Path) -> str:
-    """SHA-256 of a certificate, in pairs of hexadecimal digits, as browsers show it. Raises: OSError, ValueError."""
-    raw = x509.load_pem_x509_certificate(cert.read_bytes()).public_bytes(serialization.Encoding.DER)
-    digest = sha256(raw).hexdigest().upper()
-    return ":".join(digest[at : at + 2] for at in range(0, len(digest), 2))
+def read_certificate(cert: Path, key: Path) -> Certificate:
+    """A household's own. Raises: OSError, ValueError if it is none."""
+    found = x509.load_pem_x509_certificate(cert.read_bytes())
+    digest = sha256(found.public_bytes(serialization.Encoding.DER)).hexdigest().upper()
+    shown = ":".join(digest[at : at + 2] for at in range(0, len(digest), 2))
+    return Certificate(cert=cert, key=key, fingerprint=shown, names=tuple(sorted(_names(found))))
 
 
 def ends_at(cert: Path) -> datetime:
@@ -89,7 +100,10 @@ def _general(name: str) -> x509.GeneralName:
 
 
 def _names(known: x509.Certificate) -> set[str]:
-    found = known.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    try:
+        found = known.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return set()
     return {*found.get_values_for_type(x509.DNSName), *map(str, found.get_values_for_type(x509.IPAddress))}
 
 

@@ -78,6 +78,13 @@ def visitor(request: Request) -> Visitor:
         path = request.url.path
         asked = f"?to={quote(path)}" if request.method == "GET" and path != "/" else ""
         raise HTTPException(303, headers={"location": f"/login{asked}"})
+    # Before anything else the recovery code goes to paper: what is encrypted is lost with the only passphrase.
+    if (
+        found.person.role == "parent"
+        and found.family.settings.get("setup") == "recovery"
+        and not request.url.path.startswith(("/setup", "/logout"))
+    ):
+        raise HTTPException(303, headers={"location": "/setup/recovery"})
     return found
 
 

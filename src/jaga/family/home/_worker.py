@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from jaga.errors import JagaError, StoreError
 from jaga.family.home._folders import STILL_S, Folders, Notices
 from jaga.family.home._house import House
-from jaga.family.home._job import Job, Order, Work
+from jaga.family.home._job import Order, Work, do_apart
 from jaga.family.notify import Message, deliver, send
 from jaga.store import Store, audit
 from jaga.store._tables import Child, Import
@@ -43,12 +43,12 @@ class Worker:
         self,
         house: House,
         *,
-        post: Callable[[Message], str | None] = send,
+        post: Callable[[Message], str | None] | None = None,
         every_s: float = _EVERY_S,
         settled_s: float = _SETTLED_S,
     ) -> None:
         self._house = house
-        self._post = post
+        self._post = post if post is not None else self._send
         self._every_s = every_s
         self._settled_s = settled_s
         self._stopping = threading.Event()
@@ -103,6 +103,9 @@ class Worker:
 
     # ------------------------------------------------------------ telling
 
+    def _send(self, message: Message) -> str | None:
+        return send(message, stopping=self._stopping.is_set)
+
     def _tell(self, store: Store) -> float:
         deliver(store, self._house.now, home=self._house.address, post=self._post, stopping=self._stopping.is_set)
         return self._every_s
@@ -132,7 +135,7 @@ class Worker:
 
     def _work(self, store: Store, work: Work) -> None:
         order = Order(work=work, folder=str(store.folder), key=store.key, url=self._house.url)
-        result = Job(order).wait(self._stopping.is_set)
+        result = do_apart(order, self._stopping.is_set)
         if self._stopping.is_set():
             return
         if result is None:

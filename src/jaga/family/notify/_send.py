@@ -10,17 +10,19 @@ from __future__ import annotations
 import logging
 import os
 import re
-import subprocess
-import sys
+from collections.abc import Callable
 from typing import Literal
 
 import msgspec
 
 from jaga.errors import DataNeeded, UsageError
+from jaga.family._apart import answering, ask
 
 __all__ = ["Message", "check_address", "masked", "send"]
 
 _LONGEST_S = 60.0
+# A server that ends lets a message that is on its way arrive.
+_GRACE_S = 8.0
 _STATUS = re.compile(r"error=(\d{3})\b")
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]{0,30}(?=:)")
 # Of no use to the one who sends, and none of its business.
@@ -46,12 +48,14 @@ class _Answer(msgspec.Struct, frozen=True, kw_only=True):
     status: int | None = None
 
 
-def send(message: Message, *, longest_s: float = _LONGEST_S) -> str | None:
-    """Send now. None if the service took it, else what went wrong: a sentence for `Words.found`, without anything of the address.
+def send(
+    message: Message, *, longest_s: float = _LONGEST_S, stopping: Callable[[], bool] = lambda: False
+) -> str | None:
+    """Send now, and give up once `stopping` is true for some seconds. None if the service took it, else what went wrong: a sentence for `Words.found`, without anything of the address.
 
     Raises: DataNeeded, if Apprise is not installed.
     """
-    answer = _ask(_Order(url=message.url, message=message), longest_s)
+    answer = _ask(_Order(url=message.url, message=message), longest_s, stopping)
     if answer is not None and answer.what == "missing":
         raise _missing()
     if answer is not None and answer.what == "sent":
@@ -93,20 +97,20 @@ def _missing() -> DataNeeded:
     return DataNeeded("sending needs the package apprise", remedy="install it with: pip install 'jaga[home]'")
 
 
-def _ask(order: _Order, longest_s: float) -> _Answer | None:
+def _ask(order: _Order, longest_s: float, stopping: Callable[[], bool] = lambda: False) -> _Answer | None:
     environment = {name: value for name, value in os.environ.items() if name not in _SECRETS}
     try:
-        done = subprocess.run(
-            [sys.executable, "-m", "jaga.family.notify._send"],
-            input=msgspec.json.encode(order),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=environment,
-            timeout=longest_s,
-            check=False,
+        answer = ask(
+            "jaga.family.notify._send",
+            msgspec.json.encode(order),
+            longest_s=longest_s,
+            stopping=stopping,
+            grace_s=_GRACE_S,
+            environment=environment,
+            silent=True,
         )
-        return msgspec.json.decode(done.stdout, type=_Answer)
-    except (subprocess.TimeoutExpired, OSError, msgspec.DecodeError):
+        return None if answer is None else msgspec.json.decode(answer, type=_Answer)
+    except (OSError, msgspec.DecodeError):
         return None
 
 
@@ -163,13 +167,9 @@ def _carry_out(order: _Order) -> _Answer:
     return _Answer(what="unreachable" if listening.unreachable else "refused")
 
 
-def _main() -> None:
-    # What a service prints must not be taken for the answer.
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    answers.write(msgspec.json.encode(_carry_out(msgspec.json.decode(sys.stdin.buffer.read(), type=_Order))))
-    answers.close()
+def _answer(order: bytes) -> bytes:
+    return msgspec.json.encode(_carry_out(msgspec.json.decode(order, type=_Order)))
 
 
 if __name__ == "__main__":
-    _main()
+    answering(_answer)

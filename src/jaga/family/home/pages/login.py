@@ -67,6 +67,7 @@ def enter(request: Request, person_id: int, to: str, *, how: str) -> Response:
         device = remember_device(session, person_id, device_of(request), now)
         audit(session, "login", at=now, family=person.family, person=person_id, how=how)
         child = person.role == "child"
+    house.rekey_if_due(by=None)
     response = back("/me" if child else our_path(to))
     session_cookie(request, response, token, device)
     return response

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from datetime import timedelta
 from typing import Annotated, Any
 from zoneinfo import available_timezones
@@ -156,12 +155,11 @@ def recovery_page(request: Request, who: Visitor, *, action: str, error: str | N
     """The code, shown until it is confirmed; a new one if this one was forgotten by a restart or is too old."""
     house = house_of(request)
     now = house.now()
-    key = f"kit:{who.family.id}"
-    held = house.kits.get(key)
+    held = house.kits.get(who.family.id)
     if held is None or now - held[2] > _KIT_LASTS:
         with house.store.session() as session:
             code = new_recovery_code(house.store, session, family=who.family.id, by=who.person.id, now=now)
-        held = house.kits[key] = (code, secrets.randbelow(8), now)
+        held = house.show_kit(who.family.id, code)
     day = format_date(now.astimezone(zone_of(who.family.zone)).date(), "long", locale=language_of(request))
     return wizard(
         request,
@@ -180,14 +178,13 @@ def recovery_page(request: Request, who: Visitor, *, action: str, error: str | N
 def confirmed(request: Request, who: Visitor, group: str) -> bool:
     """Whether the group asked for was typed; then the code is forgotten here."""
     house = house_of(request)
-    key = f"kit:{who.family.id}"
-    held = house.kits.get(key)
+    held = house.kits.get(who.family.id)
     if held is None:
         return False
     typed = "".join(group.split()).upper().replace("O", "0").replace("I", "1").replace("L", "1")
     if typed != held[0].split("-")[held[1]]:
         return False
-    del house.kits[key]
+    house.kits.pop(who.family.id, None)
     return True
 
 
