@@ -14,6 +14,7 @@ from jaga.errors import UsageError
 
 if TYPE_CHECKING:
     from jaga.family import Checked
+    from jaga.second_reader import SecondReader
     from jaga.sources import Context
     from jaga.words import Words
 
@@ -75,6 +76,31 @@ def check(
             show_default=False,
         ),
     ] = None,
+    second_reader: Annotated[
+        str | None,
+        typer.Option(
+            "--second-reader",
+            metavar="URL",
+            help="A language model on this machine that reads the cited messages too, e.g. http://127.0.0.1:11434/v1.",
+            show_default=False,
+        ),
+    ] = None,
+    second_reader_model: Annotated[
+        str | None,
+        typer.Option(
+            "--second-reader-model",
+            metavar="NAME",
+            help="Its model; default: the only one it has.",
+            show_default=False,
+        ),
+    ] = None,
+    second_reader_anywhere: Annotated[
+        bool,
+        typer.Option(
+            "--second-reader-anywhere",
+            help="Allow a second reader on another machine: the cited messages leave this one.",
+        ),
+    ] = False,
     all_: Annotated[bool, typer.Option("--all", help="List also the relationships with nothing to see.")] = False,
 ) -> None:
     """Read a child's chat exports and say who is worth a look, and why.
@@ -93,7 +119,10 @@ def check(
     page = None if html is None else _path(html, "--html")
     if page is not None:
         _can_be_written(page)
+    reader = _reader(second_reader, second_reader_model, anywhere=second_reader_anywhere)
     checked = _run(exports, context, _names(child or []), quiet=json, say=say)
+    if reader is not None:
+        _second(reader, checked, say, quiet=json)
     if page is not None:
         from jaga.cli._html import write_html
 
@@ -120,6 +149,32 @@ def check(
         if page is not None:
             print(say("Report written to {file}", file=page), file=sys.stderr)
     raise typer.Exit(exit_code(checked))
+
+
+# Relationships that a second reader is asked about, the most worrying first: each takes it a while.
+_ASKED = 12
+
+
+def _reader(url: str | None, model: str | None, *, anywhere: bool) -> SecondReader | None:
+    if url is None:
+        if model is not None or anywhere:
+            where = "--second-reader-model" if model is not None else "--second-reader-anywhere"
+            raise UsageError("there is no second reader", where=where, remedy="say --second-reader URL too")
+        return None
+    from jaga.second_reader import SecondReader
+
+    # Its key, where it asks for one, is not for the list of processes that everyone on a machine can read.
+    return SecondReader(url, model=model, anywhere=anywhere, key=os.environ.get("JAGA_SECOND_READER_KEY") or None)
+
+
+def _second(reader: SecondReader, checked: Checked, say: Words, *, quiet: bool) -> None:
+    asked = [one for one in checked.assessments if one.level != "none"][:_ASKED]
+    for number, one in enumerate(asked, 1):
+        if not quiet and sys.stderr.isatty():
+            print(
+                say("The second reader reads ({number} of {count})", number=number, count=len(asked)), file=sys.stderr
+            )
+        checked.opinions[one.contact] = reader.read(one, language=say.language)
 
 
 def exit_code(checked: Checked) -> Exit:
