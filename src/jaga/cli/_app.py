@@ -16,6 +16,7 @@ from jaga.cli.home import doctor, home
 from jaga.cli.media import media
 from jaga.cli.media_exchange import exchange
 from jaga.cli.media_key import key
+from jaga.cli.verify import verify
 
 __all__ = ["app", "main"]
 
@@ -30,6 +31,7 @@ app.command()(check)
 app.command()(evaluate)
 app.command()(doctor)
 app.add_typer(home, name="home")
+app.command()(verify)
 media.add_typer(exchange, name="exchange")
 media.add_typer(key, name="key")
 app.add_typer(media, name="media")
@@ -54,7 +56,7 @@ def _root(
     if lang is not None:
         # A command that is told no other language takes this one.
         known = context.obj = chosen_language(lang)
-        context.default_map = {name: {"lang": known} for name in ("check",)}
+        context.default_map = {name: {"lang": known} for name in ("check", "verify")}
     if context.invoked_subcommand is None:
         print(context.get_help())
 
