@@ -282,15 +282,24 @@ def forget(context: typer.Context) -> None:
     print(_say(context)("The passphrase is asked for again from the next start on."))
 
 
-def doctor(context: typer.Context, json: Json = False) -> None:
+def doctor(
+    context: typer.Context,
+    answers: Annotated[
+        bool, typer.Option("--answers", help="Only whether the server is running and answers: for containers.")
+    ] = False,
+    json: Json = False,
+) -> None:
     """Examine whether Jaga at home is well: folder, store, record of who looked, space, backup, clock, server, channels, packages.
 
     Exit codes: 0 nothing is wrong, 1 something is.
     """
     _needed()
+    from jaga.family.home._doctor import answers as does_answer
     from jaga.family.home._doctor import examine
     from jaga.store import home_folder
 
+    if answers:
+        raise typer.Exit(Exit.OK if does_answer(home_folder()) else Exit.UNWELL)
     say = _say(context)
     findings = []
     marks = {"ok": "✓", "warn": "!", "fail": "✗", "unknown": "?"}
