@@ -25,7 +25,7 @@ def page(name: str) -> str:
 def test_every_option_of_check_is_explained_and_no_other() -> None:
     command = typer.main.get_command(app).commands["check"]  # type: ignore[attr-defined]
     options = {option for parameter in command.params for option in parameter.opts if option.startswith("--")}
-    assert set(re.findall(r"\| `(--\w+)", page("check.md"))) == options
+    assert set(re.findall(r"\| `(--[\w-]+)", page("check.md"))) == options
 
 
 def test_every_exit_code_is_explained() -> None:

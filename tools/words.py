@@ -39,7 +39,7 @@ Text = tuple[str | None, str, str | None]
 _NOT_READ = ("signals", "assessment", "evaluate", "plugins.py", "engine.py", "adapters")
 # Calls whose first text, or `what` and `remedy`, reach the reader through Words.found.
 _FOUND_CALLS = re.compile(
-    r"^(?:Problem|JagaError|UsageError|CatalogueError|UnreadableInput|NotThisFormat|HostileInput|DataNeeded)$"
+    r"^(?:Problem|JagaError|UsageError|CatalogueError|UnreadableInput|NotThisFormat|HostileInput|StoreError|WrongPassphrase|DataNeeded)$"
 )
 # Their other names: a variable or a helper that the text passes through.
 _FOUND_NAMES = frozenset({"what", "doubt", "remedy", "misfits"})

@@ -6,20 +6,26 @@ from jaga.family import Checked
 from jaga.family.sentences import (
     attachment_words,
     author_words,
+    certainty_words,
+    change_words,
     contact_words,
+    example_words,
     group_words,
     joined,
     level_words,
     next_steps,
+    opinion_words,
     platform_words,
     risk_words,
     source_words,
     stage_words,
     strongest,
     tactic_words,
+    weighed_words,
     when,
     why,
 )
+from jaga.second_reader import Opinion
 from jaga.sources import zone_of
 from jaga.words import Words
 
@@ -28,11 +34,16 @@ __all__ = [
     "author_words",
     "calm_words",
     "cannot_tell",
+    "certainty_words",
+    "change_words",
     "child_missing",
     "contact_words",
+    "example_words",
     "group_words",
+    "joined",
     "level_words",
     "next_steps",
+    "opinion_words",
     "owner_words",
     "platform_words",
     "risk_words",
@@ -41,6 +52,7 @@ __all__ = [
     "stage_words",
     "strongest",
     "tactic_words",
+    "weighed_words",
     "when",
     "why",
 ]
