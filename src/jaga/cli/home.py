@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["doctor", "home"]
 
+# Of `jaga doctor` alone: something is wrong.
+_UNWELL = 1
+
 home = typer.Typer()
 
 Child = Annotated[str, typer.Option("--child", metavar="NAME", help="The child's name in Jaga.", show_default=False)]
@@ -299,7 +302,7 @@ def doctor(
     from jaga.store import home_folder
 
     if answers:
-        raise typer.Exit(Exit.OK if does_answer(home_folder()) else Exit.UNWELL)
+        raise typer.Exit(Exit.OK if does_answer(home_folder()) else _UNWELL)
     say = _say(context)
     findings = []
     marks = {"ok": "✓", "warn": "!", "fail": "✗", "unknown": "?"}
@@ -314,7 +317,7 @@ def doctor(
         import msgspec
 
         _document({"well": well, "findings": msgspec.to_builtins(findings)})
-    raise typer.Exit(Exit.OK if well else Exit.UNWELL)
+    raise typer.Exit(Exit.OK if well else _UNWELL)
 
 
 class _Opened:
