@@ -48,7 +48,7 @@ def test_every_exit_code_is_explained() -> None:
 
 
 def test_every_tactic_is_listed_and_the_grave_ones_are_marked() -> None:
-    from jaga.assessment._relationship import CORE
+    from jaga.assessment._judging import CORE
 
     text = page("what-jaga-listens-for.md")
     for name, tactic in load_catalogue().tactics.items():

@@ -25,7 +25,6 @@ from jaga.family.sentences import (
     when,
     why,
 )
-from jaga.second_reader import Opinion
 from jaga.sources import zone_of
 from jaga.words import Words
 
