@@ -157,7 +157,7 @@ def test_whom_the_family_knows_is_noted_and_can_be_taken_back(fresh: Opened) -> 
     assert ("kingray", "known", "cousin") in known()
     parent = log_in(house, ours.parent)
     parent.post(f"/friends/{friend}/know", data={"csrf": csrf_of(parent), "kind": "protected"})
-    assert ("kingray", "protected", None) in known()
+    assert ("kingray", "protected", "cousin") in known()
     client.post(f"/friends/{friend}/know", data={"csrf": csrf, "kind": "unknown"})
     assert [contact for contact, _, _ in known()] == ["maksu"]
     assert client.post(f"/friends/{friend}/know", data={"csrf": csrf, "kind": "guilty"}).status_code == 422
