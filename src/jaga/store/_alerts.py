@@ -12,16 +12,19 @@ import sqlalchemy as sa
 from sqlalchemy import orm
 
 from jaga.assessment import Assessment
+from jaga.engine import Engine
 from jaga.errors import StoreError, UsageError
 from jaga.records import Message
 from jaga.store import _tables as t
 from jaga.store._audit import audit
 from jaga.store._clock import check_clock
+from jaga.store._families import ids_of
 from jaga.store._hearing import in_parts, pack
+from jaga.store._tuning import tuning_of
 
 __all__ = ["AlertMessage", "Answer", "alert_messages", "answer_alert", "load_assessment", "raise_alerts", "settle"]
 
-Answer = Literal["seen", "fine", "talked", "reported"]
+Answer = Literal["seen", "fine", "talked", "reported", "wrong_person"]
 # Lines before and after each message that shows something.
 CONTEXT = 2
 
@@ -201,18 +204,25 @@ def alert_messages(session: orm.Session, alert_id: int, *, context: bool) -> lis
 
 
 def answer_alert(
-    session: orm.Session, alert_id: int, kind: Answer, *, by: int, reason: str | None, now: datetime
+    session: orm.Session,
+    alert_id: int,
+    kind: Answer,
+    *,
+    by: int,
+    reason: str | None,
+    now: datetime,
+    tactics: Iterable[str] = (),
 ) -> None:
-    """Note what the family says of an alert. Raises: UsageError, StoreError if the clock went back."""
+    """Note what the family says of an alert. The relationship is judged by it at once, others when they are next looked at.
+
+    `tactics`: what of it the answer is about; none: all of it. Raises: UsageError, StoreError if the clock went back.
+    """
     alert = session.get(t.Alert, alert_id)
     if alert is None:
         raise UsageError("no such alert", remedy="look it up anew")
     check_clock(session, now)
-    family, contact = session.execute(
-        sa.select(t.Child.family, t.Relationship.contact)
-        .join(t.Relationship, t.Relationship.child == t.Child.id)
-        .where(t.Relationship.id == alert.relationship)
-    ).one()
+    family = session.scalars(sa.select(t.Child.family).where(t.Child.id == alert.child)).one()
+    contact = session.get_one(t.Relationship, alert.relationship).contact
     # A look does not undo an answer.
     if kind != "seen" or alert.state == "new":
         alert.state, alert.state_at, alert.state_by = kind, now, by
@@ -228,7 +238,25 @@ def answer_alert(
                 by=by,
                 at=now,
                 withdraws=None,
-                record={},
+                record={"tactics": list(dict.fromkeys(tactics))},
             )
         )
+        session.flush()
+        _retune(session, alert)
     audit(session, f"alert.{kind}", at=now, family=family, person=by, subject=f"alert:{alert_id}")
+
+
+def _retune(session: orm.Session, alert: t.Alert) -> None:
+    row = session.get_one(t.Relationship, alert.relationship)
+    family = session.get_one(t.Family, session.get_one(t.Child, alert.child).family)
+    engine = Engine(
+        child=ids_of(session, alert.child) or (row.contact,),
+        zone=family.zone,
+        tuning=tuning_of(session, family),
+        # Nothing is heard, so no ears are needed.
+        detectors=(),
+    )
+    engine.restore_relationship(row.state)
+    assessment = engine.assessment(row.contact)
+    if assessment is not None and assessment.level != row.level:
+        row.level, row.assessment = assessment.level, pack(assessment)
