@@ -11,8 +11,7 @@ from fastapi.testclient import TestClient
 
 from jaga.family.home import House, create_app
 from jaga.family.home._security import COOKIE, start_session
-from jaga.store import Store, add_child, add_family, tell_child
-from jaga.store import Cost
+from jaga.store import Cost, Store, add_child, add_family, tell_child
 from jaga.store._people import RECOVERY, add_person, new_slot
 from jaga.store._tables import Person
 
