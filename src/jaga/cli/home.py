@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["doctor", "home"]
 
+# Of `jaga doctor` alone: something is wrong.
+_UNWELL = 1
+
 home = typer.Typer()
 
 Child = Annotated[str, typer.Option("--child", metavar="NAME", help="The child's name in Jaga.", show_default=False)]
@@ -282,15 +285,24 @@ def forget(context: typer.Context) -> None:
     print(_say(context)("The passphrase is asked for again from the next start on."))
 
 
-def doctor(context: typer.Context, json: Json = False) -> None:
+def doctor(
+    context: typer.Context,
+    answers: Annotated[
+        bool, typer.Option("--answers", help="Only whether the server is running and answers: for containers.")
+    ] = False,
+    json: Json = False,
+) -> None:
     """Examine whether Jaga at home is well: folder, store, record of who looked, space, backup, clock, server, channels, packages.
 
     Exit codes: 0 nothing is wrong, 1 something is.
     """
     _needed()
+    from jaga.family.home._doctor import answers as does_answer
     from jaga.family.home._doctor import examine
     from jaga.store import home_folder
 
+    if answers:
+        raise typer.Exit(Exit.OK if does_answer(home_folder()) else _UNWELL)
     say = _say(context)
     findings = []
     marks = {"ok": "✓", "warn": "!", "fail": "✗", "unknown": "?"}
@@ -305,7 +317,7 @@ def doctor(context: typer.Context, json: Json = False) -> None:
         import msgspec
 
         _document({"well": well, "findings": msgspec.to_builtins(findings)})
-    raise typer.Exit(Exit.OK if well else Exit.UNWELL)
+    raise typer.Exit(Exit.OK if well else _UNWELL)
 
 
 class _Opened:

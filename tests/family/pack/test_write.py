@@ -34,6 +34,8 @@ from jaga.family.pack._box import NAMES, boxed
 from jaga.records import Account
 from tests.family.pack.samples import KEY, LINES, NOW, TALK, content, talk
 
+MARK = "5647 5aa7 5463 474c 0285 df5d bf2b cab7"
+
 
 def members(raw: bytes) -> dict[str, bytes]:
     with zipfile.ZipFile(io.BytesIO(raw)) as box:
@@ -157,7 +159,7 @@ def test_the_manifest_says_where_every_message_stands_and_in_which_original() ->
     files = made()
     manifest = json.loads(files["manifest.json"])
     assert manifest["originals"][0]["name"] == "WhatsApp Chat with KingRay.txt"
-    assert manifest["key"]["fingerprint"] == "5647 5aa7 5463 474c 0285 df5d bf2b cab7"
+    assert manifest["key"]["fingerprint"] == MARK
     assert set(manifest["versions"]) >= {"jaga", "python", "typst", "cryptography"}
     assert manifest["audit"]["head"] == "b2" * 32
     assert [line["what"] for line in manifest["audit"]["lines"]] == ["alert.seen", "pack.made"]
@@ -267,6 +269,9 @@ def test_the_read_me_speaks_the_language_of_the_pack_malay_and_english(language:
     own = {"ms": "Bahasa Malaysia", "en": "English", "zh": "中文", "ta": "தமிழ்"}[language]
     assert titles == list(dict.fromkeys([own, "Bahasa Malaysia", "English"]))
     assert "do not open, copy, print or forward" in told
+    # A key compared with what came with the pack is always the expected one.
+    assert f'--key "{MARK}' not in told
+    assert MARK in told
 
 
 def test_half_of_a_pair_and_zeros_do_not_break_a_pack() -> None:

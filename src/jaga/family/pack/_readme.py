@@ -52,7 +52,9 @@ def _told(say: Words, mark: str, *, with_pdf: bool, certificate: bool) -> str:
         "",
         say("TO CHECK IT"),
         f"  {say('With Jaga, on any computer, without a network:')}",
-        f'    jaga verify PACK.zip --key "{mark}"',
+        # Not the fingerprint that stands below: compared with itself, any key is the expected one.
+        f'    jaga verify PACK.zip --key "{say("FINGERPRINT")}"',
+        f"    {say('with the fingerprint that the family tells you, not the one in this file')}",
         f"  {say('Without Jaga, in the unpacked folder (OpenSSL 3 and sha256sum):')}",
         f"    openssl pkeyutl -verify -pubin -inkey {KEY} -rawin -in {MANIFEST} -sigfile {SIGNATURE}",
         f"    sha256sum -c {SUMS}",
