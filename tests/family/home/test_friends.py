@@ -163,4 +163,6 @@ def test_whom_the_family_knows_is_noted_and_can_be_taken_back(fresh: Opened) -> 
     assert client.post(f"/friends/{friend}/know", data={"csrf": csrf, "kind": "guilty"}).status_code == 422
     with house.store.session(read_only=True) as session:
         noted = session.scalars(sa.select(AuditLine.what).where(AuditLine.subject == f"relationship:{friend}")).all()
-    assert noted == ["contact.known", "contact.protected", "contact.unknown"]
+        forgot = session.scalars(sa.select(AuditLine.subject).where(AuditLine.what == "contact.protected")).all()
+    assert noted == ["contact.known", "contact.unknown"]
+    assert forgot == [f"child:{ours.children[0]}"]

@@ -15,7 +15,6 @@ from jaga.assessment import PUBLIC, Assessment
 from jaga.family.home._charts import timeline
 from jaga.family.home._disclosure import shown
 from jaga.family.home._house import House
-from jaga.family.home._interim import withdraw_answer
 from jaga.family.home._present import (
     age_of,
     ago,
@@ -44,7 +43,7 @@ from jaga.family.sentences import (
     why,
 )
 from jaga.guidance import Guidance, load_guidance
-from jaga.store import AlertMessage, alert_messages, answer_alert, audit, load_assessment
+from jaga.store import AlertMessage, alert_messages, answer_alert, audit, load_assessment, withdraw_answer
 from jaga.store._tables import Alert, Child, Conversation, Person, Relationship
 from jaga.words import LANGUAGES, Words, words
 
