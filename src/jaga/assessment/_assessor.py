@@ -139,6 +139,13 @@ class Assessor:
         more, joined, together = self._listen_joined(message, before, signals)
         return signals + more if more else signals, tone if together is None else together, joined
 
+    def forget_conversation(self, identifier: str) -> None:
+        """Let go of what stood last in a conversation."""
+        self._threads.forget(identifier)
+        self._last.pop(identifier, None)
+        self._spoke.pop(identifier, None)
+        self._runs.stop(identifier)
+
     def listen(self, message: Message, by: Actor, before: Before) -> tuple[list[Signal], float | None]:
         """What every ear hears in a message that has words, and its tone: the mean of what the ears that hear one say."""
         signals: list[Signal] = []

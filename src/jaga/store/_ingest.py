@@ -30,7 +30,9 @@ from jaga.store._database import Store
 from jaga.store._families import add_account
 from jaga.store._hearing import Hearing, in_parts, micros, pack, plain
 from jaga.store._originals import Originals, originals_of
-from jaga.store._rejudge import rejudge, tells
+from jaga.store._rejudge import rejudge, retune, tells
+from jaga.store._tuning import tuning_of
+from jaga.store._waiting import opened, waiting_folder
 
 __all__ = ["Imported", "import_paths", "queue_import", "run_imports"]
 
@@ -221,6 +223,7 @@ class _Importing:
             self.family = family.id
             self.zone = family.zone
             self.settings = settings_at(family, child, now)
+            self.tuning = tuning_of(session, family)
             self.accounts = [
                 (one.platform, one.author)
                 for one in session.scalars(sa.select(t.ChildAccount).where(t.ChildAccount.child == row.child))
@@ -235,10 +238,29 @@ class _Importing:
         self.changed: dict[str, None] = {}
 
     def run(self, names: Sequence[str] | None) -> Imported:
-        originals = originals_of(self.paths, kept=not self.uploaded)
-        gathered = gather(self.paths, Context(zone=zone_of(self.zone), zone_name=self.zone))
+        if not self._waits():
+            return self._read(self.paths, names)
+        (path,) = self.paths
+        try:
+            with opened(self.store, path, self.title) as plain_path:
+                done = self._read([plain_path], names)
+        except UnreadableInput:
+            path.unlink(missing_ok=True)
+            raise
+        path.unlink(missing_ok=True)
+        return done
+
+    def _waits(self) -> bool:
+        """Whether it lies encrypted where uploads wait."""
+        return self.uploaded and [path.parent for path in self.paths] == [waiting_folder(self.store)]
+
+    def _read(self, paths: Sequence[Path], names: Sequence[str] | None) -> Imported:
+        originals = originals_of(paths, kept=not self.uploaded)
+        gathered = gather(paths, Context(zone=zone_of(self.zone), zone_name=self.zone))
         try:
             originals.check()
+            if self._waits():
+                self._name(gathered, paths[0])
             if not gathered.units:
                 # What an earlier attempt took in is judged all the same.
                 rejudge(self.store, self.child, now=self.now)
@@ -248,7 +270,7 @@ class _Importing:
             if not ids:
                 return self._done(gathered, ids, how)
             refused = _Refused(self.protected, ids, gathered)
-            hearing = Hearing(self.child, ids, self.zone)
+            hearing = Hearing(self.child, ids, self.zone, tuning=self.tuning)
             rows = self._begin(hearing, gathered, refused, originals)
             for batch in in_parts(_in_order(gathered.placed()), BATCH):
                 self._take_in(hearing, gathered, batch, refused, rows)
@@ -258,8 +280,21 @@ class _Importing:
             gathered.close()
         again, alerts = rejudge(self.store, self.child, now=self.now)
         self.alerts += alerts
+        self.alerts += retune(self.store, self.child, now=self.now)
         self.changed.update(dict.fromkeys(again))
         return self._done(gathered, ids, how)
+
+    def _name(self, gathered: Gathered, path: Path) -> None:
+        """Say what the person who brought it in calls it, not where it lay while it was read."""
+
+        def named(text: str) -> str:
+            return text.replace(os.fspath(path), self.title)
+
+        for item in gathered.inputs:
+            item.path = named(item.path)
+            item.problems = [
+                msgspec.structs.replace(one, where=named(one.where), what=named(one.what)) for one in item.problems
+            ]
 
     def _nothing(self, gathered: Gathered) -> UnreadableInput:
         with self.store.session() as session:
@@ -378,7 +413,6 @@ class _Importing:
                 row.found = {**row.found, "skipped": self.skipped}
 
     def _done(self, gathered: Gathered, ids: tuple[str, ...], how: str) -> Imported:
-        # As the person who brought it in knows it, not as it lay while it waited.
         inputs = tuple(gathered.inputs)
         with self.store.session() as session:
             row = session.get_one(t.Import, self.import_id)

@@ -26,7 +26,7 @@ from jaga.family.home._present import (
 )
 from jaga.family.home._web import Visitor, a_parent, back, grown_up, house_of, language_of, own_child, page
 from jaga.family.sentences import group_words, level_words, risk_words, tactic_words
-from jaga.store import audit, load_assessment
+from jaga.store import audit, load_assessment, protect_contact
 from jaga.store._tables import Account, Alert, Conversation, Relationship, Trusted
 from jaga.words import Words, words
 
@@ -449,6 +449,13 @@ def know(
     if kind == "protected":
         # What is never read is a parent's to say.
         a_parent(request)
+        with house.store.session(read_only=True) as session:
+            row, child = own_relationship(session, who, friend_id)
+        # It also forgets what was read of them; the card goes with it.
+        protect_contact(
+            house.store, child.id, row.contact, who=person.strip() or None, by=who.person.id, now=house.now()
+        )
+        return back(f"/children/{child.id}#unread")
     with house.store.session() as session:
         row, child = own_relationship(session, who, friend_id)
         found = session.scalar(sa.select(Trusted).where(Trusted.child == row.child, Trusted.contact == row.contact))
