@@ -17,7 +17,7 @@ from datetime import datetime, timedelta, timezone, tzinfo
 from itertools import islice
 from zoneinfo import ZoneInfo
 
-from jaga.assessment import COMPACT, Assessment, Assessor, Keep, Model
+from jaga.assessment import COMPACT, Assessment, Assessor, Explanation, Keep, Model, Tuning
 from jaga.assessment._state import (
     dump,
     dump_all,
@@ -44,6 +44,7 @@ class Engine:
     `child`: the author ids under which the child writes, or one of them. `zone`: where the child lives, an IANA name, an offset
     such as "+08:00" or a tzinfo; it says what night is. `conversations` and `accounts`: what is known beforehand (see `know`).
     `model`, `detectors`: other weights or ears than those that ship. `keep`: how much of the evidence is kept.
+    `tuning`: what the family moved.
     Raises: UsageError, if `child` names nobody or `zone` is unknown.
 
     Feed the messages of a relationship in time order. Different conversations may come from different threads.
@@ -59,6 +60,7 @@ class Engine:
         model: Model | None = None,
         detectors: Sequence[Detector] | None = None,
         keep: Keep = COMPACT,
+        tuning: Tuning | None = None,
     ) -> None:
         people = (child,) if isinstance(child, str) else tuple(child)
         if not any(people):
@@ -74,6 +76,7 @@ class Engine:
             model=model,
             detectors=detectors,
             keep=keep,
+            tuning=tuning or Tuning(),
         )
         # Python runs one thread at a time in here anyway; the lock keeps a message's steps together.
         self._lock = threading.RLock()
@@ -143,6 +146,27 @@ class Engine:
         with self._lock:
             return list(self._assessor.assessments())
 
+    def explain(self, contact: str) -> Explanation | None:
+        """Why the relationship with one contact is judged as it is, and what would change it; None if there is none.
+
+        Takes a few milliseconds: ask for what is shown. The same before saving and after restoring.
+        """
+        with self._lock:
+            return self._assessor.explain(contact)
+
+    @property
+    def tuning(self) -> Tuning:
+        """The tuning it judges by."""
+        return self._assessor.tuning
+
+    def tune(self, tuning: Tuning) -> list[Assessment]:
+        """Judge everything anew with another tuning; the relationships whose level is another one now, higher or lower.
+
+        The answers are those of an engine that had this tuning from the start (docs/engine.md).
+        """
+        with self._lock:
+            return list(self._assessor.tune(tuning))
+
     # ------------------------------------------------------------ saving and restoring
 
     def save(self) -> bytes:
@@ -158,8 +182,12 @@ class Engine:
         model: Model | None = None,
         detectors: Sequence[Detector] | None = None,
         keep: Keep = COMPACT,
+        tuning: Tuning | None = None,
     ) -> Engine:
-        """An engine that goes on where `save` was called, with the same answers. Raises: UnreadableInput."""
+        """An engine that goes on where `save` was called, with the same answers, unless it is given another tuning.
+
+        Raises: UnreadableInput.
+        """
         everything = load_all(stored)
         try:
             engine = cls(
@@ -169,6 +197,7 @@ class Engine:
                 model=model,
                 detectors=detectors,
                 keep=keep,
+                tuning=everything.tuning if tuning is None else tuning,
             )
         except UsageError as error:
             raise UnreadableInput(f"is not a saved state: {error.what}") from error

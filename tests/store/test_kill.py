@@ -135,7 +135,7 @@ def _prepared(home: Home) -> None:
 def _story(home: Home, steps: Callable[[str], None]) -> list[dict[str, Any]]:
     """Take in, drop, and take in a line that makes judging start from what is folded; how it looks after each."""
     _prepared(home)
-    states = []
+    states: list[dict[str, Any]] = []
     for step in ("import", "drop", "again"):
         if len(states) == 2:
             path = write(home.folder / "between.jsonl", [_BETWEEN])

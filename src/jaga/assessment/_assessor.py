@@ -6,18 +6,26 @@ import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
 
+import msgspec
+
+from jaga.assessment._explain import Explanation, explain
+from jaga.assessment._joined import Runs, note
 from jaga.assessment._keep import EVERYTHING, Keep
 from jaga.assessment._model import Model, load_model
 from jaga.assessment._relationship import Relationship
 from jaga.assessment._thread import Threads
+from jaga.assessment._tuning import NEUTRAL, Tuning
 from jaga.assessment._types import Assessment
 from jaga.records import Account, Conversation, Message
 from jaga.signals import Actor, Before, Contextual, Detector, Signal, all_detectors
+from jaga.signals.catalogue import load_vocabulary
 
 __all__ = ["PUBLIC", "Assessor"]
 
 # The contact of what the child tells everyone: posts and comments of their own.
 PUBLIC = "(everyone)"
+# What was heard in a piece of a run counts again when all of it says it so much more clearly.
+_CLEARER = 0.2
 # A child's line in a group answers who spoke last, if that was not long ago.
 _ANSWER_WITHIN = timedelta(minutes=15)
 
@@ -40,7 +48,8 @@ class Assessor:
     """Judges every relationship of one child. Feed messages in time order; ask at any time.
 
     `child`: the author ids of the child. `conversations` and `accounts` tell kinds and names; a conversation that is not
-    among them counts as direct. `zone`: the child's, for night hours. `keep`: how much is kept (see Keep).
+    among them counts as direct. `zone`: the child's, for night hours. `keep`: how much is kept (see Keep). `tuning`: what the family
+    moved (see Tuning).
     """
 
     def __init__(
@@ -53,6 +62,7 @@ class Assessor:
         model: Model | None = None,
         detectors: Sequence[Detector] | None = None,
         keep: Keep = EVERYTHING,
+        tuning: Tuning = NEUTRAL,
     ) -> None:
         self.child = tuple(child)
         self._is_child = frozenset(self.child)
@@ -61,9 +71,11 @@ class Assessor:
         self._conversations = conversations if conversations is not None else {}
         self._accounts = accounts if accounts is not None else {}
         self._keep = keep
+        self.tuning = tuning
         self._model = model or load_model()
         self._plain, self._contextual = _shipped() if detectors is None else _split(detectors)
         self._threads = Threads(keep.context)
+        self._runs = Runs(load_vocabulary())
         self.relationships: dict[str, Relationship] = {}
         # In a conversation: who spoke last, and when.
         self._last: dict[str, tuple[str, datetime]] = {}
@@ -79,6 +91,8 @@ class Assessor:
         if message.kind in ("system", "deleted") or not message.author:
             return None
         by: Actor = "child" if message.author in self._is_child else "contact"
+        if by == "child":
+            self._runs.stop(message.conversation)
         before = self._threads.before(message, by)
         addressed: str | None = None
         conversation = self._conversations.get(message.conversation)
@@ -102,7 +116,7 @@ class Assessor:
             relationship = self.relationships[contact] = self._start(contact, message.platform)
         if conversation is not None and conversation.is_request:
             relationship.is_request = True
-        signals, tone = self.listen(message, by, before) if message.text else ([], None)
+        signals, tone, joined = self.hear(message, by, before)
         key = message.sent_at.toordinal()
         offset = self._offsets.get(key)
         if offset is None:
@@ -110,19 +124,57 @@ class Assessor:
         local = message.sent_at + offset
         ordinal, hour = local.toordinal(), local.hour
         self.latest = (relationship, by, ordinal, hour)
-        rose = relationship.observe(message, by, signals, ordinal, hour, addressed, tone)
+        rose = relationship.observe(message, by, signals, ordinal, hour, addressed, tone, joined)
         return relationship.assessment() if rose else None
 
+    def hear(self, message: Message, by: Actor, before: Before) -> tuple[list[Signal], float | None, str | None]:
+        """What is heard in the next message of its conversation, by itself and joined with those before it; its tone; and the joined
+        text that a signal resting on several messages was heard in.
+        """
+        if not message.text:
+            return [], None, None
+        signals, tone = self.listen(message, by, before)
+        if by == "child":
+            return signals, tone, None
+        more, joined, together = self._listen_joined(message, before, signals)
+        return signals + more if more else signals, tone if together is None else together, joined
+
     def listen(self, message: Message, by: Actor, before: Before) -> tuple[list[Signal], float | None]:
-        """What every ear hears in a message that has words, and its tone."""
+        """What every ear hears in a message that has words, and its tone: the mean of what the ears that hear one say."""
         signals: list[Signal] = []
-        tone: float | None = None
+        tones: list[float] = []
         for detector in self._plain:
             signals.extend(detector.hear(message, by))
         for listener in self._contextual:
             heard, tone = listener.listen(message, by, before)
             signals += heard
-        return signals, tone
+            if tone is not None:
+                tones.append(tone)
+        # They hear the same words, so their log-likelihood ratios are no independent evidence to be added.
+        return signals, sum(tones) / len(tones) if tones else None
+
+    def _listen_joined(
+        self, message: Message, before: Before, signals: Sequence[Signal]
+    ) -> tuple[list[Signal], str | None, float | None]:
+        """What is heard only when a contact's run of messages is taken together; its text, if anything is; and, where words were
+        cut over it, its tone, for half a word has none of its own.
+        """
+        run, joined = self._runs.add(message)
+        note(run.heard, signals)
+        if joined is None:
+            return [], None, None
+        whole = msgspec.structs.replace(message, text=joined.text)
+        tone: float | None = None
+        if joined.mended:
+            # The other side's last message stands before all of it.
+            found, tone = self.listen(whole, "contact", Before(other=before.other))
+        else:
+            found = [signal for detector in self._plain for signal in detector.hear(whole, "contact")]
+        new = note(run.heard, found, _CLEARER)
+        if not new:
+            return [], None, tone
+        cited = tuple(piece.id for piece in joined.pieces)
+        return [msgspec.structs.replace(signal, messages=cited) for signal in new], joined.text, tone
 
     def _answered(self, message: Message, conversation: Conversation | None, kind: str) -> str | None:
         if kind == "public":
@@ -138,7 +190,15 @@ class Assessor:
     def _start(self, contact: str, platform: str) -> Relationship:
         account = self._accounts.get((platform, contact))
         name = account.name if account is not None else None
-        return Relationship(self.child[0] if self.child else "", contact, name, self._model, self._keep)
+        child = self.child[0] if self.child else ""
+        return Relationship(child, contact, name, self._model, self._keep, self.tuning.sense(contact))
+
+    def tune(self, tuning: Tuning) -> Iterator[Assessment]:
+        """Judge everything anew with another tuning; the relationships whose level is another one now."""
+        self.tuning = tuning
+        changed = [one for one in self.relationships.values() if one.tune(tuning.sense(one.contact))]
+        for relationship in changed:
+            yield relationship.assessment()
 
     def assessments(self) -> Iterator[Assessment]:
         """Every relationship, the most worrying first; equal ones by who wrote more."""
@@ -149,3 +209,8 @@ class Assessor:
         )
         for relationship in ranked:
             yield relationship.assessment()
+
+    def explain(self, contact: str) -> Explanation | None:
+        """Why a relationship is judged as it is; None if there is none. Takes a few milliseconds: for what is shown."""
+        relationship = self.relationships.get(contact)
+        return None if relationship is None else explain(relationship)

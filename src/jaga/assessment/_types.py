@@ -30,6 +30,9 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     added: float
     language: str | None
     because: str | None
+    # 0-based position among the relationship's messages, and the tone heard in it; None in what was stored before they were kept.
+    index: int | None = None
+    tone: float | None = None
 
 
 class TacticFinding(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,8 +9,9 @@ from typing import Literal
 
 import msgspec
 
-from jaga.assessment import Assessment, Assessor, Owner, find_child
+from jaga.assessment import Assessment, Assessor, Explanation, Owner, find_child
 from jaga.records import Conversation
+from jaga.second_reader import Opinion
 from jaga.sources import Context, Gathered, InputSummary, gather
 
 __all__ = ["Checked", "check"]
@@ -29,6 +30,10 @@ class Checked(msgspec.Struct, kw_only=True):
     # False if whoever was named as the child is nowhere in the exports: then everyone in them counts as a contact.
     child_present: bool
     assessments: list[Assessment]
+    # Why, by contact, of those that are worth showing.
+    explanations: dict[str, Explanation]
+    # What a second reader said of them, by contact, if one was asked for.
+    opinions: dict[str, Opinion] = {}
     # Messages after leaving out what several exports held twice.
     messages: int
     # Attachments that were not looked at, by kind.
@@ -107,6 +112,11 @@ def check(
     chosen = max(range(len(results)), key=lambda i: (_rank(results[i]), -i))
     if sides:
         owner = msgspec.structs.replace(owner, ids=(sides[chosen],))
+    explanations = {
+        one.contact: explained
+        for one in results[chosen]
+        if one.level != "none" and (explained := assessors[chosen].explain(one.contact)) is not None
+    }
     return Checked(
         inputs=gathered.inputs,
         conversations=gathered.conversations,
@@ -114,6 +124,7 @@ def check(
         people=people,
         child_present=present,
         assessments=results[chosen],
+        explanations=explanations,
         messages=count,
         unjudged=unjudged,
         first_at=first_at.astimezone(timezone.utc) if first_at else None,

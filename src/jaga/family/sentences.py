@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, tzinfo
 
-from jaga.assessment import PUBLIC, Assessment, Evidence, TacticFinding
+from jaga.assessment import LEVELS, PUBLIC, Assessment, Evidence, Explanation, TacticFinding, WhatIf
 from jaga.guidance import Guidance
 from jaga.guidance import next_steps as _steps
+from jaga.second_reader import Opinion
 from jaga.signals.catalogue import load_catalogue
 from jaga.signals.learned import GROUP as LEARNED
+from jaga.signals.nearest import Near
 from jaga.sources import all_sources
 from jaga.words import Words
 
@@ -16,17 +19,22 @@ __all__ = [
     "APPS",
     "attachment_words",
     "author_words",
+    "certainty_words",
+    "change_words",
     "contact_words",
+    "example_words",
     "group_words",
     "joined",
     "level_words",
     "next_steps",
+    "opinion_words",
     "platform_words",
     "risk_words",
     "source_words",
     "stage_words",
     "strongest",
     "tactic_words",
+    "weighed_words",
     "when",
     "why",
 ]
@@ -216,3 +224,119 @@ def strongest(say: Words, one: Assessment, limit: int) -> list[tuple[Evidence, l
 
 def author_words(say: Words, one: Assessment, piece: Evidence) -> str:
     return say("child") if piece.author == one.child else contact_words(say, one)
+
+
+def weighed_words(say: Words, explained: Explanation, limit: int) -> list[str]:
+    """What weighed, the most first, each with its share in percent; what is less than one percent is left out."""
+
+    def name_of(name: str) -> str:
+        names = {"tone": say("how the talk sounds as a whole"), "context": say("hours, pace and who writes")}
+        return names.get(name) or tactic_words(say, name).lower()
+
+    return [
+        say("{name} {percent} %", name=name_of(share.name), percent=round(100 * share.share))
+        for share in explained.shares[:limit]
+        if share.share >= 0.01
+    ]
+
+
+def example_words(say: Words, near: Near) -> str:
+    """The known example a message is close to."""
+    return say(
+        "Close to a known example of “{tactic}”: “{example}”", tactic=tactic_words(say, near.tactic), example=near.text
+    )
+
+
+def change_words(say: Words, explained: Explanation, zone: tzinfo, limit: int) -> list[str]:
+    """What would change the level, as it was computed; at most `limit` sentences of each kind."""
+    lines: list[str] = []
+    lower = [what for what in explained.without if LEVELS.index(what.level) < LEVELS.index(explained.level)]
+    for what in [what for what in lower if what.message is not None and what.sent_at is not None][:limit]:
+        assert what.sent_at is not None
+        lines.append(
+            say(
+                "Without the message of {when} it would be about “{level}”.",
+                when=when(what.sent_at, zone),
+                level=level_words(say, what.level),
+            )
+        )
+    lines += [
+        say("Without “{tactics}” it would be “{level}”.", tactics=names, level=level)
+        for level, names in _by_level(say, [what for what in lower if what.tactic is not None], limit)
+    ]
+    if not lower and explained.without:
+        lines.append(say("No single message or sign decides: without any one of them the level would be the same."))
+    lines += [
+        say("It would become “{level}” with one more sign, such as: {tactics}.", tactics=names, level=level)
+        for level, names in _by_level(say, explained.raised_by, limit)[:1]
+    ]
+    return lines
+
+
+def _by_level(say: Words, found: Sequence[WhatIf], limit: int) -> list[tuple[str, str]]:
+    """Level and tactics, in words."""
+    levels: dict[str, list[str]] = {}
+    for what in found:
+        if what.tactic is not None:
+            levels.setdefault(what.level, []).append(tactic_words(say, what.tactic).lower())
+    return [(level_words(say, level), say(", ").join(names[:limit])) for level, names in levels.items()]
+
+
+def certainty_words(say: Words, one: Assessment, explained: Explanation) -> list[str]:
+    """How sure that is, from what was measured."""
+    lines: list[str] = []
+    if explained.by_rule:
+        lines.append(
+            say("A rule gave this level, whatever the score: a direct threat, or three grave signs in plain words.")
+        )
+    band = explained.band
+    if band is not None:
+        low, high = (round(100 * end) for end in band.interval)
+        lines.append(
+            say.plural(
+                "Of {count} invented test conversation with such a score {risky} was risky (likely {low} to {high} %).",
+                "Of {count} invented test conversations with such a score {risky} were risky (likely {low} to {high} %).",
+                band.count,
+                risky=band.risky,
+                low=low,
+                high=high,
+            )
+        )
+        lines.append(say("In a family most chats are harmless, so there it means less."))
+    if explained.few:
+        lines.append(
+            say.plural(
+                "There is only {count} message between them, so this rests on little.",
+                "There are only {count} messages between them, so this rests on little.",
+                one.messages,
+            )
+        )
+    return lines
+
+
+def opinion_words(say: Words, opinion: Opinion) -> list[str]:
+    """What a second reader said, as the words of a model and no more."""
+    place = say("on this machine") if opinion.local else say("on another machine")
+    if opinion.verdict is None:
+        said = say(
+            "The second reader ({model}, {place}) gave no answer: {problem}.",
+            model=opinion.model,
+            place=place,
+            problem=say.found(opinion.problem or ""),
+        )
+        return [said]
+    verdict = {"worrying": say("worrying"), "unclear": say("unclear"), "harmless": say("harmless")}[opinion.verdict]
+    lines = [
+        say(
+            "The second reader ({model}, {place}) finds these messages: {verdict}.",
+            model=opinion.model,
+            place=place,
+            verdict=verdict,
+        )
+    ]
+    if opinion.reason:
+        lines.append(say("It says: “{reason}”", reason=opinion.reason))
+    lines.append(
+        say("It is a language model that can be wrong or be misled by what it reads; it changes nothing above.")
+    )
+    return lines

@@ -28,6 +28,8 @@ class Request(msgspec.Struct):
     # Also turned and mirrored, where the kind can.
     variants: bool = False
     raw: bytes = b""
+    # Of a video only the frames that stand for themselves: quick, but other frames than vPDQ's reference takes.
+    keyframes: bool = False
 
 
 class Value(msgspec.Struct, frozen=True):
@@ -55,6 +57,8 @@ class Answer(msgspec.Struct):
     format: str | None
     looks: list[Look]
     problem: str | None = None
+    # vPDQ (jaga.media.video.packed), if it is a video and was asked for.
+    video: bytes | None = None
 
 
 def answer(request: Request) -> Answer:
@@ -66,6 +70,12 @@ def answer(request: Request) -> Answer:
     kinds = [kind for kind in map(hash_type, request.kinds) if isinstance(kind, PictureHash)]
     result = Answer(None, [])
     try:
+        if "vpdq" in request.kinds and _is_video(request):
+            result.format = "video"
+            _watch(request, result)
+            return result
+        if not kinds:
+            return result
         raw = request.raw if request.path is None else contents(Path(request.path))
         for frame in frames(raw):
             result.format = frame.format
@@ -92,6 +102,34 @@ def answer(request: Request) -> Answer:
     if result.problem is not None and result.format is None:
         result.format = "damaged"
     return result
+
+
+# Pictures that come in a container of videos.
+_STILL = frozenset((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif", b"avis"))
+
+
+def _is_video(request: Request) -> bool:
+    from jaga.media.video import container_of
+
+    if request.path is None:
+        head = request.raw[:4096]
+    else:
+        with open(request.path, "rb") as file:
+            head = file.read(4096)
+    return container_of(head) is not None and not (head[4:8] == b"ftyp" and head[8:12] in _STILL)
+
+
+def _watch(request: Request, result: Answer) -> None:
+    from jaga.media.video import features, packed
+
+    seen = []
+    try:
+        source = request.raw if request.path is None else Path(request.path)
+        for one in features(source, keyframes=request.keyframes):
+            seen.append(one)
+    finally:
+        if seen:
+            result.video = packed(seen)
 
 
 def _limit(memory_bytes: int) -> None:

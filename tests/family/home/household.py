@@ -220,6 +220,7 @@ def _household(store: Store, salt: str, *, hostile: bool) -> Household:
                 kind=kind,
                 title=title,
                 record=msgspec.to_builtins(record),
+                last_at=NOW - timedelta(days=2),
             )
             put(row)
             return row

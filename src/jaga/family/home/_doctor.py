@@ -124,17 +124,13 @@ def _folder(folder: Path, say: Words) -> Iterator[Finding]:
             remedy=say("give yourself the right to write there"),
         )
         return
-    others = [
-        path.name
-        for path in (folder, folder / "keys.json", folder / "jaga.db")
-        if os.name == "posix" and path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077
-    ]
-    if others:
+    # Whoever may not enter it reaches nothing in it, whatever the files themselves would allow.
+    if os.name == "posix" and stat.S_IMODE(folder.stat().st_mode) & 0o077:
         yield Finding(
             name="folder",
             state="warn",
-            what=say("Other users of this machine can open: {names}", names=", ".join(others)),
-            remedy=say("run: chmod -R go-rwx {folder}", folder=folder),
+            what=say("Other users of this machine can open the folder: {folder}", folder=folder),
+            remedy=say("run: chmod go-rwx {folder}", folder=folder),
         )
     else:
         yield Finding(name="folder", state="ok", what=say("The folder is yours alone: {folder}", folder=folder))

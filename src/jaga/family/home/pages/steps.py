@@ -79,7 +79,7 @@ def telling(request: Request, who: Annotated[Visitor, Depends(a_parent)]) -> Res
                 Person.family == who.family.id, Person.role == "child", Person.removed_at.is_(None)
             )
         )
-        logins = {child: name for child, name in rows}
+        logins = dict(rows.tuples())
     return wizard(
         request,
         "setup_telling.html",

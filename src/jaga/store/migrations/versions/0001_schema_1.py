@@ -65,6 +65,22 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_children_family"), "children", ["family"], unique=False)
     op.create_table(
+        "invitations",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("family", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("role", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("code", sa.LargeBinary(), nullable=False),
+        sa.Column("by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("ends_at", sa.BigInteger(), nullable=False),
+        sa.Column("used_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(["family"], ["families.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("code"),
+    )
+    op.create_index(op.f("ix_invitations_family"), "invitations", ["family"], unique=False)
+    op.create_table(
         "accounts",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("child", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -108,6 +124,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("child", "digest"),
     )
+    op.create_index("conversations_by_platform", "conversations", ["child", "platform", "last_at"], unique=False)
     op.create_index(op.f("ix_conversations_child"), "conversations", ["child"], unique=False)
     op.create_table(
         "imports",
@@ -175,6 +192,12 @@ def upgrade() -> None:
         sa.UniqueConstraint("child", "contact"),
     )
     op.create_index(op.f("ix_relationships_child"), "relationships", ["child"], unique=False)
+    op.create_index(
+        "relationships_listed",
+        "relationships",
+        ["child", "level", "score", "messages", "first_at", "last_at"],
+        unique=False,
+    )
     op.create_table(
         "seen",
         sa.Column("child", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -229,6 +252,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["relationship"], ["relationships.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.create_index("alerts_open", "alerts", ["child", "state", "level", "at", "relationship"], unique=False)
     op.create_index(op.f("ix_alerts_child"), "alerts", ["child"], unique=False)
     op.create_index(op.f("ix_alerts_relationship"), "alerts", ["relationship"], unique=False)
     op.create_table(
@@ -247,6 +271,20 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_channels_person"), "channels", ["person"], unique=False)
     op.create_table(
+        "devices",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("person", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("token", sa.LargeBinary(), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("locked_until", sa.BigInteger(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("used_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["person"], ["people.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("token"),
+    )
+    op.create_index(op.f("ix_devices_person"), "devices", ["person"], unique=False)
+    op.create_table(
         "originals",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("child", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -263,36 +301,6 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_originals_child"), "originals", ["child"], unique=False)
     op.create_index(op.f("ix_originals_imported"), "originals", ["imported"], unique=False)
-    op.create_table(
-        "devices",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
-        sa.Column("person", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("token", sa.LargeBinary(), nullable=False),
-        sa.Column("failures", sa.Integer(), nullable=False),
-        sa.Column("locked_until", sa.BigInteger(), nullable=True),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.Column("used_at", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(["person"], ["people.id"], ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint("token"),
-    )
-    op.create_index(op.f("ix_devices_person"), "devices", ["person"], unique=False)
-    op.create_table(
-        "invitations",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
-        sa.Column("family", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("role", sa.String(), nullable=False),
-        sa.Column("name", sa.String(), nullable=False),
-        sa.Column("code", sa.LargeBinary(), nullable=False),
-        sa.Column("by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.Column("ends_at", sa.BigInteger(), nullable=False),
-        sa.Column("used_at", sa.BigInteger(), nullable=True),
-        sa.ForeignKeyConstraint(["family"], ["families.id"], ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint("code"),
-    )
-    op.create_index(op.f("ix_invitations_family"), "invitations", ["family"], unique=False)
     op.create_table(
         "passkeys",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
@@ -339,6 +347,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["alert"], ["alerts.id"], ondelete="CASCADE"),
         sa.ForeignKeyConstraint(["channel"], ["channels.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("channel", "alert", "kind"),
     )
     op.create_index(op.f("ix_deliveries_alert"), "deliveries", ["alert"], unique=False)
     op.create_index(op.f("ix_deliveries_channel"), "deliveries", ["channel"], unique=False)
