@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from jaga.media.hashing import Hashed
     from jaga.media.matching import Match
 
-__all__ = ["media"]
+__all__ = ["media", "needed"]
 
 media = typer.Typer(
     help="Recognise known pictures and files by their hashes. Nothing is shown, copied or sent.", no_args_is_help=True
@@ -64,7 +64,7 @@ def hash_(
 
     Exit codes: 0 all read, 2 wrong use, 3 nothing could be read, 4 part could not be read.
     """
-    _needed()
+    needed()
     from jaga.media.hashing import DEFAULT_KINDS, hash_files, walk
 
     told = _Told()
@@ -153,7 +153,7 @@ def serve(
     import os
     import tempfile
 
-    _needed("fastapi", "uvicorn", "python_multipart", "prometheus_client")
+    needed("fastapi", "uvicorn", "python_multipart", "prometheus_client")
     try:
         own = host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -408,7 +408,7 @@ class _Told:
         return Exit.PARTLY_READ if self._partly else Exit.OK
 
 
-def _needed(*more: str) -> None:
+def needed(*more: str) -> None:
     """Raises: DataNeeded, if the packages of the extra `media` are not there."""
     import importlib.util
 
@@ -420,7 +420,7 @@ def _needed(*more: str) -> None:
 
 
 def _store(folder: Path | None, *, create: bool = False) -> BankStore:
-    _needed()
+    needed()
     from jaga.media.banks import BankStore, default_store
 
     return BankStore(folder or default_store(), create=create)

@@ -9,10 +9,15 @@ import os
 import struct
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from jaga.errors import JagaError, NotThisFormat
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 __all__ = ["LENGTH", "Answer", "Look", "Request", "Value"]
 
@@ -30,6 +35,8 @@ class Request(msgspec.Struct):
     raw: bytes = b""
     # Of a video only the frames that stand for themselves: quick, but other frames than vPDQ's reference takes.
     keyframes: bool = False
+    # Name of the judge that says how likely it shows nudity (jaga.media.judging); None asks for no such thing.
+    judge: str | None = None
 
 
 class Value(msgspec.Struct, frozen=True):
@@ -59,6 +66,12 @@ class Answer(msgspec.Struct):
     problem: str | None = None
     # vPDQ (jaga.media.video.packed), if it is a video and was asked for.
     video: bytes | None = None
+    # The highest likelihood of any frame that was looked at, 0 to 1, if it was asked for.
+    sensitive: float | None = None
+
+
+# Frames of one file that are judged, evenly over a video or from the first on: each costs as much as decoding a picture.
+MOST_JUDGED = 12
 
 
 def answer(request: Request) -> Answer:
@@ -70,11 +83,17 @@ def answer(request: Request) -> Answer:
     kinds = [kind for kind in map(hash_type, request.kinds) if isinstance(kind, PictureHash)]
     result = Answer(None, [])
     try:
-        if "vpdq" in request.kinds and _is_video(request):
+        if ("vpdq" in request.kinds or request.judge is not None) and _is_video(request):
             result.format = "video"
-            _watch(request, result)
+            try:
+                if request.judge is not None:
+                    _judge_video(request, result)
+            finally:
+                # A video that is damaged for one is so for the other; each takes what it can.
+                if "vpdq" in request.kinds:
+                    _watch(request, result)
             return result
-        if not kinds:
+        if not kinds and request.judge is None:
             return result
         raw = request.raw if request.path is None else contents(Path(request.path))
         for frame in frames(raw):
@@ -87,6 +106,8 @@ def answer(request: Request) -> Answer:
                 else:
                     value, one_quality = kind.look(frame.pixels)
                     values.append(Value(kind.name, value, one_quality))
+            if request.judge is not None and len(result.looks) < MOST_JUDGED:
+                _judge(request.judge, frame.pixels, result)
             height, width = frame.pixels.shape[:2]
             result.looks.append(Look(frame.number, width, height, tuple(values)))
     except NotThisFormat:
@@ -117,6 +138,22 @@ def _is_video(request: Request) -> bool:
         with open(request.path, "rb") as file:
             head = file.read(4096)
     return container_of(head) is not None and not (head[4:8] == b"ftyp" and head[8:12] in _STILL)
+
+
+def _judge(name: str, pixels: npt.NDArray[np.uint8], result: Answer) -> None:
+    from jaga.media.judging import load_judge
+
+    likelihood = min(1.0, max(0.0, load_judge(name).likelihood(pixels)))
+    result.sensitive = max(result.sensitive or 0.0, likelihood)
+
+
+def _judge_video(request: Request, result: Answer) -> None:
+    from jaga.media.video import stills
+
+    assert request.judge is not None
+    source = request.raw if request.path is None else Path(request.path)
+    for pixels in stills(source, MOST_JUDGED):
+        _judge(request.judge, pixels, result)
 
 
 def _watch(request: Request, result: Answer) -> None:
