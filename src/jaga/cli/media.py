@@ -81,7 +81,9 @@ def hash_(
                 for value in look.values:
                     frame = f" frame {look.frame}" if len(one.looks) > 1 else ""
                     turned = f" {value.variant}" if variants else ""
-                    print(f"{value.value.hex()}  {value.kind}{turned}{frame} quality {value.quality}  {one.path}")
+                    quality = "" if value.quality is None else f" quality {value.quality}"
+                    place = one.path if look.inside is None else f"{one.path}!{look.inside}"
+                    print(f"{value.value.hex()}  {value.kind}{turned}{frame}{quality}  {place}")
     raise typer.Exit(told.code())
 
 
@@ -446,7 +448,12 @@ def _worth_keeping(one: Hashed) -> tuple[tuple[str, bytes], ...]:
     from jaga.media.matching import LEAST_QUALITY
 
     near = [
-        (v.kind, v.value) for look in one.looks for v in look.values if v.quality is None or v.quality >= LEAST_QUALITY
+        (v.kind, v.value)
+        for look in one.looks
+        # What else is in a document, a letterhead say, is not what was meant by naming it.
+        if look.inside is None
+        for v in look.values
+        if v.quality is None or v.quality >= LEAST_QUALITY
     ]
     video: list[tuple[str, bytes]] = []
     if one.video is not None:
@@ -482,6 +489,7 @@ def _words(one: Match) -> str:
         facts.append(
             f"{one.of_file_percent:.0f} % of this video's frames, {one.of_known_percent:.0f} % of the known one's"
         )
+    facts += [f"inside it {one.inside}"] if one.inside else []
     facts += [f"frame {one.frame}"] if one.frame else []
     facts += [one.variant] if one.variant not in (None, "original") else []
     return ", ".join(str(fact) for fact in facts)
@@ -496,6 +504,7 @@ def _file(one: Hashed) -> dict[str, Any]:
         "frames": [
             {
                 "frame": look.frame,
+                "inside": look.inside,
                 "width": look.width,
                 "height": look.height,
                 "hashes": [

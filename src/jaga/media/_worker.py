@@ -5,6 +5,7 @@ Requests on stdin and answers on stdout, each four bytes of length (little-endia
 
 from __future__ import annotations
 
+import hashlib
 import os
 import struct
 import sys
@@ -18,6 +19,9 @@ from jaga.errors import JagaError, NotThisFormat
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+
+    from jaga.media._decode import Frame
+    from jaga.media._hash_types import PictureHash
 
 __all__ = ["LENGTH", "Answer", "Look", "Request", "Value"]
 
@@ -37,6 +41,8 @@ class Request(msgspec.Struct):
     keyframes: bool = False
     # Name of the judge that says how likely it shows nudity (jaga.media.judging); None asks for no such thing.
     judge: str | None = None
+    # Also the pictures inside it, if it is a PDF, an Office file, another zip, or a camera's RAW file.
+    inside: bool = False
 
 
 class Value(msgspec.Struct, frozen=True):
@@ -56,6 +62,8 @@ class Look(msgspec.Struct, frozen=True):
     width: int
     height: int
     values: tuple[Value, ...]
+    # Which picture inside the file ("image 3", "word/media/image1.png"); None for the file itself.
+    inside: str | None = None
 
 
 class Answer(msgspec.Struct):
@@ -72,13 +80,14 @@ class Answer(msgspec.Struct):
 
 # Frames of one file that are judged, evenly over a video or from the first on: each costs as much as decoding a picture.
 MOST_JUDGED = 12
+MOST_JUDGED_INSIDE = 100
+_EXACT = ("md5", "sha1", "sha256")
 
 
 def answer(request: Request) -> Answer:
     """Look at one file. Never raises: whatever a decoder does to itself is the file's problem."""
     from jaga.media._decode import contents, frames
     from jaga.media._hash_types import PictureHash, hash_type
-    from jaga.media.pdq import pdq_variants
 
     kinds = [kind for kind in map(hash_type, request.kinds) if isinstance(kind, PictureHash)]
     result = Answer(None, [])
@@ -96,20 +105,14 @@ def answer(request: Request) -> Answer:
         if not kinds and request.judge is None:
             return result
         raw = request.raw if request.path is None else contents(Path(request.path))
-        for frame in frames(raw):
-            result.format = frame.format
-            values = []
-            for kind in kinds:
-                if request.variants and kind.name == "pdq":
-                    every, quality = pdq_variants(frame.pixels)
-                    values += [Value(kind.name, value, quality, name) for name, value in every.items()]
-                else:
-                    value, one_quality = kind.look(frame.pixels)
-                    values.append(Value(kind.name, value, one_quality))
-            if request.judge is not None and len(result.looks) < MOST_JUDGED:
-                _judge(request.judge, frame.pixels, result)
-            height, width = frame.pixels.shape[:2]
-            result.looks.append(Look(frame.number, width, height, tuple(values)))
+        try:
+            for frame in frames(raw):
+                result.format = frame.format
+                _take(frame, None, kinds, request, result)
+        finally:
+            # Behind a picture that is none, or is damaged, there may be others.
+            if request.inside:
+                _look_inside(raw, kinds, request, result)
     except NotThisFormat:
         pass
     except MemoryError:
@@ -123,6 +126,64 @@ def answer(request: Request) -> Answer:
     if result.problem is not None and result.format is None:
         result.format = "damaged"
     return result
+
+
+def _take(
+    frame: Frame,
+    inside: str | None,
+    kinds: list[PictureHash],
+    request: Request,
+    result: Answer,
+    raw: bytes = b"",
+) -> None:
+    from jaga.media.pdq import pdq_variants
+
+    # A picture that was put in as a file is also known by its bytes.
+    values = [Value(name, hashlib.new(name, raw, usedforsecurity=False).digest(), None) for name in _EXACT if raw]
+    for kind in kinds:
+        if request.variants and kind.name == "pdq":
+            every, quality = pdq_variants(frame.pixels)
+            values += [Value(kind.name, value, quality, name) for name, value in every.items()]
+        else:
+            value, one_quality = kind.look(frame.pixels)
+            values.append(Value(kind.name, value, one_quality))
+    # Of one picture the first frames; of those inside a file each counts.
+    if request.judge is not None and (inside is not None or len(result.looks) < MOST_JUDGED):
+        _judge(request.judge, frame.pixels, result)
+    height, width = frame.pixels.shape[:2]
+    result.looks.append(Look(frame.number, width, height, tuple(values), inside))
+
+
+def _look_inside(raw: bytes, kinds: list[PictureHash], request: Request, result: Answer) -> None:
+    """The pictures inside a file; one that is broken costs no other."""
+    from jaga.media._decode import Frame, _pixels, frames
+    from jaga.media._embedded import embedded
+
+    judged = 0
+    for one in embedded(raw):
+        problem = one.problem
+        try:
+            if one.picture is not None:
+                every = iter([Frame(0, one.picture.mode, _pixels(one.picture))])
+            elif problem is None:
+                every = frames(one.raw)
+            else:
+                every = iter([])
+            asked = request if judged < MOST_JUDGED_INSIDE else msgspec.structs.replace(request, judge=None)
+            for frame in every:
+                _take(frame, one.name, kinds, asked, result, one.raw if frame.number == 0 else b"")
+                judged += 1
+                result.format = result.format or "container"
+        except NotThisFormat:
+            continue
+        except MemoryError:
+            problem = "needs more memory than a picture may"
+        except JagaError as error:
+            problem = error.what
+        except Exception as error:  # noqa: BLE001 - as for the file itself
+            problem = f"cannot be decoded: {type(error).__name__}: {error}"[:300]
+        if problem is not None and result.problem is None:
+            result.problem = f"{one.name}: {problem}"
 
 
 # Pictures that come in a container of videos.

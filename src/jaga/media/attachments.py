@@ -164,7 +164,7 @@ class Looker:
         started = _Started(digests, size, 0, None)
         if size and (path is not None or held is not None):
             raw = b"" if held is None else b"".join(held)
-            request = Request(path, self._seen_kinds, raw=raw, judge=self._judge, keyframes=True)
+            request = Request(path, self._seen_kinds, raw=raw, judge=self._judge, keyframes=True, inside=True)
             started.answer = self._threads.submit(self._workers.look, request)
             started.held = len(raw)
             self._waiting += len(raw)
