@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
+import msgspec
 import typer
 
 from jaga.cli._exits import Exit
@@ -127,6 +128,49 @@ def match(
                     print(f"{file.path}: {_words(one)}")
             print(f"{told.files:,} files, {bad:,} known as bad", file=sys.stderr)
     raise typer.Exit(Exit.URGENT if bad else told.code())
+
+
+@media.command()
+def hashlookup(
+    paths: Files,
+    url: Annotated[
+        str, typer.Option(metavar="URL", help="The server that is asked: the SHA-1 of each file is sent to it.")
+    ] = "https://hashlookup.circl.lu",
+    json: Json = False,
+) -> None:
+    """Ask a hashlookup server which files are published ones (NSRL and others). This sends hashes of files to it; nothing else does.
+
+    Exit codes: 0, 2 wrong use, 3 nothing could be read, 4 part could not be read.
+    """
+    needed()
+    from jaga.media.hashing import hash_files, walk
+    from jaga.media.hashlookup import Hashlookup
+
+    server = Hashlookup(url)
+    told = _Told()
+    files = [one for one in told.all(hash_files(walk(paths), ("sha1",))) if not one.unread]
+    known = {one.sha1: one for one in server.known(one.digests["sha1"] for one in files)}
+    if json:
+        _document(
+            "files",
+            (
+                {
+                    "path": one.path,
+                    "sha1": sha1,
+                    "known": None if sha1 not in known else msgspec.to_builtins(known[sha1]),
+                }
+                for one in files
+                for sha1 in (one.digests["sha1"].hex(),)
+            ),
+        )
+    else:
+        for one in files:
+            found = known.get(one.digests["sha1"].hex())
+            if found is not None:
+                said = f", called malicious by {found.malicious}" if found.malicious else ""
+                print(f"{one.path}: published as {found.name or 'a file without a name'} ({found.source}){said}")
+        print(f"{len(files):,} files, {len(known):,} published", file=sys.stderr)
+    raise typer.Exit(told.code())
 
 
 @media.command()
@@ -313,7 +357,9 @@ def import_(
     path: Annotated[Path, typer.Argument(metavar="FILE", show_default=False)],
     format: Annotated[
         str | None,
-        typer.Option("--format", help="vics (also CAID), nsrl, csv; default: by its content.", show_default=False),
+        typer.Option(
+            "--format", help="vics (also CAID), misp, nsrl, csv; default: by its content.", show_default=False
+        ),
     ] = None,
     kind: Annotated[
         str | None,
@@ -343,14 +389,15 @@ def import_(
 def export(
     name: Name,
     path: Annotated[Path, typer.Argument(metavar="FILE", show_default=False)],
-    format: Annotated[str, typer.Option("--format", help="vics or csv.")] = "vics",
+    format: Annotated[str, typer.Option("--format", help="vics, misp or csv.")] = "vics",
     store: Store = None,
 ) -> None:
     """Write a bank as a list, whole or not at all."""
-    if format not in ("vics", "csv"):
-        _wrong(f"--format {format}: choose vics or csv")
+    if format not in ("vics", "misp", "csv"):
+        _wrong(f"--format {format}: choose vics, misp or csv")
     with _store(store) as kept:
         from jaga.media.lists.hash_csv import write_csv
+        from jaga.media.lists.misp import write_misp
         from jaga.media.lists.vics import write_vics
 
         part = path.with_name(path.name + ".part")
@@ -358,6 +405,10 @@ def export(
             if format == "vics":
                 with part.open("wb") as out:
                     count = write_vics(kept.items(name), out)
+            elif format == "misp":
+                bad = kept.bank(name, counted=False).meaning == "bad"
+                with part.open("wb") as out:
+                    count = write_misp(kept.items(name), out, info=f"Hash list {name}", to_ids=bad)
             else:
                 with part.open("w", encoding="utf-8", newline="") as text:
                     count = write_csv(kept.items(name), text)

@@ -23,9 +23,25 @@ if TYPE_CHECKING:
     from jaga.media._decode import Frame
     from jaga.media._hash_types import PictureHash
 
-__all__ = ["LENGTH", "Answer", "Look", "Request", "Value"]
+__all__ = ["LENGTH", "Answer", "Look", "PreviewMade", "PreviewWanted", "Request", "Value"]
 
 LENGTH = struct.Struct("<I")
+
+
+class PreviewWanted(msgspec.Struct, frozen=True):
+    """A small picture to recognise by (jaga.media.review)."""
+
+    side: int
+    grey: bool
+    blur_radius: float
+
+
+class PreviewMade(msgspec.Struct, frozen=True):
+    """It, as a JPEG."""
+
+    jpeg: bytes
+    width: int
+    height: int
 
 
 class Request(msgspec.Struct):
@@ -43,6 +59,8 @@ class Request(msgspec.Struct):
     judge: str | None = None
     # Also the pictures inside it, if it is a PDF, an Office file, another zip, or a camera's RAW file.
     inside: bool = False
+    # A preview of the first frame.
+    preview: PreviewWanted | None = None
 
 
 class Value(msgspec.Struct, frozen=True):
@@ -76,6 +94,7 @@ class Answer(msgspec.Struct):
     video: bytes | None = None
     # The highest likelihood of any frame that was looked at, 0 to 1, if it was asked for.
     sensitive: float | None = None
+    preview: PreviewMade | None = None
 
 
 # Frames of one file that are judged, evenly over a video or from the first on: each costs as much as decoding a picture.
@@ -92,6 +111,9 @@ def answer(request: Request) -> Answer:
     kinds = [kind for kind in map(hash_type, request.kinds) if isinstance(kind, PictureHash)]
     result = Answer(None, [])
     try:
+        if request.preview is not None:
+            _preview(request, result)
+            return result
         if ("vpdq" in request.kinds or request.judge is not None) and _is_video(request):
             result.format = "video"
             try:
@@ -199,6 +221,31 @@ def _is_video(request: Request) -> bool:
         with open(request.path, "rb") as file:
             head = file.read(4096)
     return container_of(head) is not None and not (head[4:8] == b"ftyp" and head[8:12] in _STILL)
+
+
+def _preview(request: Request, result: Answer) -> None:
+    from io import BytesIO
+
+    from PIL import Image, ImageFilter
+
+    from jaga.media._decode import contents, frames
+    from jaga.media.video import stills
+
+    assert request.preview is not None
+    wanted = request.preview
+    raw = request.raw if request.path is None else contents(Path(request.path))
+    pixels = next(stills(raw, 1), None) if _is_video(request) else next(frames(raw)).pixels
+    if pixels is None:
+        return
+    picture = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+    # Small first: nothing larger than the preview is ever blurred, or kept.
+    picture.thumbnail((wanted.side, wanted.side), Image.Resampling.BOX)
+    picture = picture.convert("L" if wanted.grey else "RGB")
+    if wanted.blur_radius:
+        picture = picture.filter(ImageFilter.GaussianBlur(wanted.blur_radius))
+    made = BytesIO()
+    picture.save(made, "JPEG", quality=80)
+    result.preview = PreviewMade(made.getvalue(), *picture.size)
 
 
 def _judge(name: str, pixels: npt.NDArray[np.uint8], result: Answer) -> None:
