@@ -16,6 +16,7 @@ from jaga.cli.home import doctor, home
 from jaga.cli.media import media
 from jaga.cli.media_exchange import exchange
 from jaga.cli.media_key import key
+from jaga.cli.verify import verify
 
 __all__ = ["app", "main"]
 
@@ -28,6 +29,7 @@ app = typer.Typer(
 )
 app.command()(check)
 app.command()(evaluate)
+app.command()(verify)
 app.command()(doctor)
 app.add_typer(home, name="home")
 media.add_typer(exchange, name="exchange")
@@ -54,7 +56,7 @@ def _root(
     if lang is not None:
         # A command that is told no other language takes this one.
         known = context.obj = chosen_language(lang)
-        context.default_map = {name: {"lang": known} for name in ("check",)}
+        context.default_map = {name: {"lang": known} for name in ("check", "verify")}
     if context.invoked_subcommand is None:
         print(context.get_help())
 

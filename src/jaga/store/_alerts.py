@@ -22,7 +22,16 @@ from jaga.store._families import ids_of
 from jaga.store._hearing import in_parts, pack
 from jaga.store._tuning import tuning_of
 
-__all__ = ["AlertMessage", "Answer", "alert_messages", "answer_alert", "load_assessment", "raise_alerts", "settle"]
+__all__ = [
+    "AlertMessage",
+    "Answer",
+    "alert_messages",
+    "answer_alert",
+    "load_assessment",
+    "raise_alerts",
+    "settle",
+    "withdraw_answer",
+]
 
 Answer = Literal["seen", "fine", "talked", "reported", "wrong_person"]
 # Lines before and after each message that shows something.
@@ -244,6 +253,46 @@ def answer_alert(
         session.flush()
         _retune(session, alert)
     audit(session, f"alert.{kind}", at=now, family=family, person=by, subject=f"alert:{alert_id}")
+
+
+def withdraw_answer(session: orm.Session, alert_id: int, *, by: int, now: datetime) -> None:
+    """Take the last answer to an alert back: the alert is open again, and the relationship judged as if it had not been given.
+
+    Both lines of feedback stay. Nothing happens where there is no answer. Raises: UsageError, StoreError if the clock went back.
+    """
+    alert = session.get(t.Alert, alert_id)
+    if alert is None:
+        raise UsageError("no such alert", remedy="look it up anew")
+    check_clock(session, now)
+    given = session.scalars(
+        sa.select(t.FeedbackLine).where(t.FeedbackLine.alert == alert_id).order_by(t.FeedbackLine.id)
+    ).all()
+    taken_back = {line.withdraws for line in given}
+    standing = [line for line in given if line.withdraws is None and line.id not in taken_back]
+    if not standing:
+        return
+    session.add(
+        t.FeedbackLine(
+            child=alert.child,
+            contact=standing[-1].contact,
+            alert=alert_id,
+            kind="withdrawn",
+            reason=None,
+            by=by,
+            at=now,
+            withdraws=standing[-1].id,
+            record={},
+        )
+    )
+    # An answer given before that one stands again.
+    earlier = standing[-2] if len(standing) > 1 else None
+    alert.state = "seen" if earlier is None else earlier.kind
+    alert.reason = None if earlier is None else earlier.reason
+    alert.state_at, alert.state_by = now, by
+    session.flush()
+    _retune(session, alert)
+    family = session.scalars(sa.select(t.Child.family).where(t.Child.id == alert.child)).one()
+    audit(session, "alert.answer_withdrawn", at=now, family=family, person=by, subject=f"alert:{alert_id}")
 
 
 def _retune(session: orm.Session, alert: t.Alert) -> None:

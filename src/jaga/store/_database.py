@@ -179,12 +179,14 @@ def make_engine(path: Path, key: bytes, url: str | None = None) -> sa.Engine:
     import sqlcipher3.dbapi2 as sqlcipher
 
     def connect() -> Any:
+        empty = not path.exists() or path.stat().st_size == 0
         connection = sqlcipher.connect(str(path), check_same_thread=False, timeout=WAIT_S)
         try:
             # The key comes first: nothing can be asked of the file before it.
             connection.execute(f"PRAGMA key = \"x'{key.hex()}'\"")
-            # Counts only for a file that is empty so far.
-            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            # Counts only for a file that is empty so far; in another it would wait for whoever writes just now.
+            if empty:
+                connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")

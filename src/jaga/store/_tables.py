@@ -315,7 +315,10 @@ class Conversation(Base):
     """A conversation, as jaga.records.Conversation says; `digest` is its id there."""
 
     __tablename__ = "conversations"
-    __table_args__ = (sa.UniqueConstraint("child", "digest"),)
+    __table_args__ = (
+        sa.UniqueConstraint("child", "digest"),
+        sa.Index("conversations_by_platform", "child", "platform", "last_at"),
+    )
     id: Mapped[int] = _key()
     child: Mapped[int] = _of("children")
     digest: Mapped[str]
@@ -372,7 +375,11 @@ class Relationship(Base):
     """One child with one contact: the engine's state and what was last judged."""
 
     __tablename__ = "relationships"
-    __table_args__ = (sa.UniqueConstraint("child", "contact"),)
+    __table_args__ = (
+        sa.UniqueConstraint("child", "contact"),
+        # Rows are large (state, assessment): what lists are sorted and counted by is read from here alone.
+        sa.Index("relationships_listed", "child", "level", "score", "messages", "first_at", "last_at"),
+    )
     id: Mapped[int] = _key()
     child: Mapped[int] = _of("children")
     contact: Mapped[str]
@@ -400,6 +407,7 @@ class Alert(Base):
     """A rise of a relationship's level that the family has to know of. `state`: new, seen, fine, talked or reported."""
 
     __tablename__ = "alerts"
+    __table_args__ = (sa.Index("alerts_open", "child", "state", "level", "at", "relationship"),)
     id: Mapped[int] = _key()
     child: Mapped[int] = _of("children")
     relationship: Mapped[int] = _of("relationships")

@@ -45,7 +45,7 @@ def test_it_says_what_happened_shows_the_messages_and_what_to_do(opened: Opened)
     ]
     # A picture is named, never shown.
     assert "1 picture, not shown: IMG-2026.jpg" in text
-    assert set(re.findall(r'<img [^>]*src="([^"]*)"', text)) == {"/static/icon.svg"}
+    assert set(re.findall(r'<img [^>]*src="([^"]*)"', text)) <= {"/static/icon.svg"}
     # Aina is 13: the words for her age, and Malaysia's help.
     assert "I am not angry and I will not take your phone away" in text
     assert "15999" in text
@@ -92,6 +92,9 @@ def test_how_much_is_shown_is_what_the_family_set_for_the_childs_age(
 def test_a_message_that_was_changed_after_it_was_sealed_says_so(fresh: Opened) -> None:
     house, ours, _ = fresh
     with house.store.session() as session:
+        # The store does not allow it; whoever has the key and a tool of their own can do it all the same.
+        for name in session.scalars(sa.text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).all():
+            session.execute(sa.text(f'DROP TRIGGER "{name}"'))
         row = session.scalars(sa.select(Message).where(Message.child == ours.children[0])).first()
         assert row is not None
         session.execute(sa.update(Message).where(Message.id == row.id).values(sealed=bytes(32)))

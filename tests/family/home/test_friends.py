@@ -157,10 +157,12 @@ def test_whom_the_family_knows_is_noted_and_can_be_taken_back(fresh: Opened) -> 
     assert ("kingray", "known", "cousin") in known()
     parent = log_in(house, ours.parent)
     parent.post(f"/friends/{friend}/know", data={"csrf": csrf_of(parent), "kind": "protected"})
-    assert ("kingray", "protected", None) in known()
+    assert ("kingray", "protected", "cousin") in known()
     client.post(f"/friends/{friend}/know", data={"csrf": csrf, "kind": "unknown"})
     assert [contact for contact, _, _ in known()] == ["maksu"]
     assert client.post(f"/friends/{friend}/know", data={"csrf": csrf, "kind": "guilty"}).status_code == 422
     with house.store.session(read_only=True) as session:
         noted = session.scalars(sa.select(AuditLine.what).where(AuditLine.subject == f"relationship:{friend}")).all()
-    assert noted == ["contact.known", "contact.protected", "contact.unknown"]
+        forgot = session.scalars(sa.select(AuditLine.subject).where(AuditLine.what == "contact.protected")).all()
+    assert noted == ["contact.known", "contact.unknown"]
+    assert forgot == [f"child:{ours.children[0]}"]

@@ -50,8 +50,10 @@ def let_a_minute_pass(home: Household) -> None:
 
 
 def test_it_starts_new_and_ends_by_itself_when_asked(tmp_path: Path) -> None:
+    assert jaga(tmp_path / "home", "doctor", "--answers").returncode == 1
     with serving(tmp_path / "home") as server:
         assert server.state() == "new"
+        assert jaga(tmp_path / "home", "doctor", "--answers").returncode == 0
         assert server.address.startswith("http://localhost:")
         assert server.end(signal.SIGTERM) == 0
     assert [path.name for path in (tmp_path / "home").iterdir()] == ["jaga.lock"]

@@ -21,14 +21,14 @@ import sqlalchemy as sa
 
 from jaga import __version__
 from jaga.errors import JagaError
-from jaga.family.home._instance import running
+from jaga.family.home._instance import Running, running
 from jaga.family.home._tls import ends_at, read_certificate
 from jaga.family.home._unlocking import open_store
 from jaga.store import Store, broken_lines
 from jaga.store._tables import AuditLine, Backup, Channel, Delivery, Import, Watched
 from jaga.words import Words
 
-__all__ = ["Finding", "State", "examine"]
+__all__ = ["Finding", "State", "answers", "examine"]
 
 # fail: something does not work. warn: it works, but somebody should look. unknown: it could not be examined.
 State = Literal["ok", "warn", "fail", "unknown"]
@@ -84,6 +84,24 @@ def examine(folder: Path, url: str | None, say: Words, now: datetime) -> Iterato
     yield from _store(folder, url, say, now)
 
 
+def answers(folder: Path) -> bool:
+    """Whether a server is running for the household and answers."""
+    found = running(folder)
+    return found is not None and bool(found.address) and _state(found) is not None
+
+
+def _state(found: Running) -> str | None:
+    """What the server says of itself."""
+    # Our own machine, and a certificate that nobody vouches for: what counts is that somebody answers.
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        with urllib.request.urlopen(f"{found.address}health", timeout=5, context=context) as answer:  # noqa: S310
+            return str(json.loads(answer.read())["state"])
+    except (OSError, ValueError, KeyError):
+        return None
+
+
 def _packages(say: Words) -> Iterator[Finding]:
     there, missing = [], []
     for name in _PACKAGES:
@@ -124,17 +142,13 @@ def _folder(folder: Path, say: Words) -> Iterator[Finding]:
             remedy=say("give yourself the right to write there"),
         )
         return
-    others = [
-        path.name
-        for path in (folder, folder / "keys.json", folder / "jaga.db")
-        if os.name == "posix" and path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077
-    ]
-    if others:
+    # Whoever may not enter it reaches nothing in it, whatever the files themselves would allow.
+    if os.name == "posix" and stat.S_IMODE(folder.stat().st_mode) & 0o077:
         yield Finding(
             name="folder",
             state="warn",
-            what=say("Other users of this machine can open: {names}", names=", ".join(others)),
-            remedy=say("run: chmod -R go-rwx {folder}", folder=folder),
+            what=say("Other users of this machine can open the folder: {folder}", folder=folder),
+            remedy=say("run: chmod go-rwx {folder}", folder=folder),
         )
     else:
         yield Finding(name="folder", state="ok", what=say("The folder is yours alone: {folder}", folder=folder))
@@ -187,13 +201,8 @@ def _server(folder: Path, say: Words) -> Iterator[Finding]:
             remedy=say("run: jaga home"),
         )
         return
-    try:
-        # Our own machine, and a certificate that nobody vouches for: what counts is that somebody answers.
-        context = ssl.create_default_context()
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        with urllib.request.urlopen(f"{found.address}health", timeout=5, context=context) as answer:  # noqa: S310
-            state = str(json.loads(answer.read())["state"])
-    except (OSError, ValueError, KeyError):
+    state = _state(found)
+    if state is None:
         yield Finding(
             name="server",
             state="fail",

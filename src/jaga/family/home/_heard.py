@@ -8,7 +8,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import orm
 
-from jaga.store._tables import Account, Conversation, Import, Relationship
+from jaga.store._tables import Conversation, Import
 
 __all__ = ["PLATFORMS", "Heard", "heard_of"]
 
@@ -60,7 +60,7 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
     platform: str
     # When an export of it was last brought in.
     brought_at: datetime
-    # Of the newest message with a contact; None where only posts or lists were read.
+    # Of the newest message; None where only lists were read.
     newest_at: datetime | None
 
 
@@ -77,14 +77,12 @@ def heard_of(session: orm.Session, child: int) -> list[Heard]:
     """Every app of which something was brought in, the longest silent first."""
     newest: dict[str, datetime | None] = {}
     for platform, at in session.execute(
-        sa.select(Account.platform, sa.func.max(Relationship.last_at))
-        .join(Relationship, sa.and_(Relationship.child == Account.child, Relationship.contact == Account.author))
-        .where(Account.child == child)
-        .group_by(Account.platform)
+        sa.select(Conversation.platform, sa.func.max(Conversation.last_at))
+        .where(Conversation.child == child)
+        .group_by(Conversation.platform)
     ):
         newest[platform] = at
     known = set(newest)
-    known.update(session.scalars(sa.select(Conversation.platform).where(Conversation.child == child).distinct()))
     brought: dict[str, datetime] = {}
     for done_at, raw in session.execute(
         sa.select(Import.done_at, sa.type_coerce(Import.inputs, sa.LargeBinary))

@@ -45,7 +45,7 @@ _HEADERS = {
     # Nothing from elsewhere, no inline script or style: what a chat holds can never run.
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "font-src 'self'; manifest-src 'self'; worker-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'; "
-    "require-trusted-types-for 'script'",
+    "require-trusted-types-for 'script'; trusted-types jaga",
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
     "referrer-policy": "same-origin",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable
-from datetime import date, datetime, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 from importlib import resources
 from typing import Annotated, Any
 
@@ -43,6 +43,8 @@ _POSTS = 30
 _NIGHT = (23, 0, 1, 2, 3, 4)
 # Fewer messages than this have no hours to speak of.
 _LITTLE = 50
+# Contacts heard of since then say how the child is now.
+_RECENT = timedelta(days=92)
 
 
 class _Removing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -148,7 +150,7 @@ def child(request: Request, child_id: int, who: Annotated[Visitor, Depends(grown
             "posts": posts,
             "exposure": _exposure(heard, say, zone),
             "wellbeing": _wellbeing(heard, say, zone),
-            "hours": _hours(session, one, say, name),
+            "hours": _hours(session, one, say, name, now),
             "alerts": [
                 {
                     "id": alert.id,
@@ -299,10 +301,11 @@ def _wellbeing(heard: _Rows, say: Words, zone: tzinfo) -> list[dict[str, Any]]:
     ]
 
 
-def _hours(session: orm.Session, child: Child, say: Words, name: str) -> dict[str, Any] | None:
-    """When the child writes, over all contacts, and the share of it at night; None where there is too little."""
+def _hours(session: orm.Session, child: Child, say: Words, name: str, now: datetime) -> dict[str, Any] | None:
+    """When the child writes to contacts of the last months, and the share of it at night; None where there is too little."""
     hours = [0] * 24
-    for facts in session.scalars(sa.select(Relationship.facts).where(Relationship.child == child.id)):
+    recent = sa.select(Relationship.id).where(Relationship.child == child.id, Relationship.last_at > now - _RECENT)
+    for facts in session.scalars(sa.select(Relationship.facts).where(Relationship.id.in_(recent))):
         counted = facts.get("child_hours") or ()
         if len(counted) == 24:
             hours = [one + other for one, other in zip(hours, counted, strict=True)]
@@ -312,7 +315,7 @@ def _hours(session: orm.Session, child: Child, say: Words, name: str) -> dict[st
     night = sum(hours[hour] for hour in _NIGHT) / total
     return {
         "night": say(
-            "{share} % of {child}'s messages were written between 23:00 and 5:00.",
+            "{share} % of {child}'s messages to contacts of the last three months were written between 23:00 and 5:00.",
             share=round(100 * night),
             child=name,
         ),

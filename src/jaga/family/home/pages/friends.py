@@ -26,7 +26,7 @@ from jaga.family.home._present import (
 )
 from jaga.family.home._web import Visitor, a_parent, back, grown_up, house_of, language_of, own_child, page
 from jaga.family.sentences import group_words, level_words, risk_words, tactic_words
-from jaga.store import audit, load_assessment
+from jaga.store import audit, load_assessment, protect_contact
 from jaga.store._tables import Account, Alert, Conversation, Relationship, Trusted
 from jaga.words import Words, words
 
@@ -38,6 +38,7 @@ _PAGE = 20
 # The first figures of groups are of these: more is a list, not a help.
 _GROUPS = 5
 _LEVEL = sa.case({"urgent": 3, "concern": 2, "watch": 1}, value=Relationship.level, else_=0)
+_Other = orm.aliased(Relationship)
 _IN_LISTS = ("follower", "following", "request_received", "request_sent", "blocked")
 
 
@@ -112,17 +113,24 @@ def friends(
         )
 
 
+def _known(of: list[int]) -> sa.Select[Any]:
+    """Ids of those whom the family knows."""
+    return (
+        sa.select(_Other.id)
+        .join(Trusted, sa.and_(Trusted.child == _Other.child, Trusted.contact == _Other.contact))
+        .where(Trusted.child.in_(of))
+    )
+
+
 def _chosen(of: list[int], show: Show, app: str, find: str) -> sa.Select[Any]:
     """Ids of the relationships that are asked for. Own posts are no friend."""
-    query = (
-        sa.select(Relationship.id)
-        .outerjoin(Trusted, sa.and_(Trusted.child == Relationship.child, Trusted.contact == Relationship.contact))
-        .where(Relationship.child.in_(of), Relationship.contact != PUBLIC)
-    )
+    # Rows are large: only columns of the index `relationships_listed` are asked for, and others by the ids of the few they hold for.
+    own_posts = sa.select(_Other.id).where(_Other.child.in_(of), _Other.contact == PUBLIC)
+    query = sa.select(Relationship.id).where(Relationship.child.in_(of), Relationship.id.not_in(own_posts))
     if show == "strangers":
-        query = query.where(Trusted.id.is_(None))
+        query = query.where(Relationship.id.not_in(_known(of)))
     elif show == "known":
-        query = query.where(Trusted.id.is_not(None))
+        query = query.where(Relationship.id.in_(_known(of)))
     if app:
         query = query.where(
             sa.exists().where(
@@ -154,7 +162,7 @@ def _cards(
     chosen = _chosen(of, show, app, find)
     count = session.scalar(sa.select(sa.func.count()).select_from(chosen.subquery())) or 0
     newest = Relationship.last_at.desc()
-    known = sa.case((Trusted.id.is_(None), 0), else_=1)
+    known = sa.case((Relationship.id.in_(_known(of)), 1), else_=0)
     ordered = {
         # Whoever is worth a look stands before everybody, known or not.
         "strangers": (sa.case((_LEVEL >= 2, 0), else_=1), known, _LEVEL.desc(), newest),
@@ -245,7 +253,7 @@ def _card(row: Relationship, names: dict[int, str], say: Words, who: Visitor, be
         "since": day_words(say, row.first_at, zone) if row.first_at else "",
         "often": often_words(say, row, facts),
         "starts": starts_words(say, facts, names[row.child]),
-        "strip": hours_strip(say, facts.hours),
+        "strip": hours_strip(facts.hours),
         "hours": hours_words(say, facts.hours),
         "age": claims_words(say, assessment),
         "asked": counts(say, assessment, _ASKED),
@@ -441,6 +449,13 @@ def know(
     if kind == "protected":
         # What is never read is a parent's to say.
         a_parent(request)
+        with house.store.session(read_only=True) as session:
+            row, child = own_relationship(session, who, friend_id)
+        # It also forgets what was read of them; the card goes with it.
+        protect_contact(
+            house.store, child.id, row.contact, who=person.strip() or None, by=who.person.id, now=house.now()
+        )
+        return back(f"/children/{child.id}#unread")
     with house.store.session() as session:
         row, child = own_relationship(session, who, friend_id)
         found = session.scalar(sa.select(Trusted).where(Trusted.child == row.child, Trusted.contact == row.contact))

@@ -76,7 +76,8 @@ def changes_with_age(say: Words, child: Child, today: date) -> list[dict[str, An
 def _looks(session: orm.Session, say: Words, who: Visitor, child: Child) -> list[dict[str, Any]]:
     """The last times somebody looked at something of this child's."""
     mine = set(session.scalars(sa.select(Alert.id).where(Alert.child == child.id)))
-    people = dict(session.execute(sa.select(Person.id, Person.name).where(Person.family == child.family)).tuples())
+    rows = session.execute(sa.select(Person.id, Person.name).where(Person.family == child.family))
+    people = dict(rows.tuples().all())
     found: list[dict[str, Any]] = []
     lines = session.scalars(
         sa.select(AuditLine)

@@ -27,6 +27,7 @@ from jaga.family.home._web import (
     sentence,
 )
 from jaga.family.home.pages.login import enter, removed_page, wait_words
+from jaga.guidance import load_guidance
 from jaga.store import add_account, add_child, audit, erase_child, protect_contact, tell_child
 from jaga.store._ages import ADULT, AGES, age_on
 from jaga.store._people import (
@@ -577,22 +578,25 @@ def invite_one(
     house = house_of(request)
     say = words(language_of(request))
     if not proves(request, who, passphrase):
-        return _invite_page(request, error=say("The passphrase does not fit."), name=name, role=role, status=401)
+        return _invite_page(request, who, error=say("The passphrase does not fit."), name=name, role=role, status=401)
     try:
         with house.store.session() as session:
             code = invite(session, who.family.id, name, role, by=who.person.id, now=house.now())
     except UsageError as error:
-        return _invite_page(request, error=sentence(say, error), name=name, role=role, status=422)
+        return _invite_page(request, who, error=sentence(say, error), name=name, role=role, status=422)
     return page(request, "invited.html", code=code, name=" ".join(name.split()), address=house.address)
 
 
-def _invite_page(request: Request, *, error: str | None, name: str, role: str, status: int = 200) -> Response:
-    return page(request, "invite.html", status=status, error=error, name=name[:200], role=role)
+def _invite_page(
+    request: Request, who: Visitor, *, error: str | None, name: str, role: str, status: int = 200
+) -> Response:
+    lines = load_guidance(who.family.country).helplines[:2]
+    return page(request, "invite.html", status=status, error=error, name=name[:200], role=role, helplines=lines)
 
 
 @router.get("/people/invite")
 def ask_invite(request: Request, who: Annotated[Visitor, Depends(a_parent)]) -> Response:
-    return _invite_page(request, error=None, name="", role="parent")
+    return _invite_page(request, who, error=None, name="", role="parent")
 
 
 @router.post("/people/invitations/{invitation_id}/withdraw")
@@ -684,6 +688,7 @@ def _remove_page(request: Request, who: Visitor, person_id: int, *, error: str |
         person=values,
         parent=slot,
         me=person_id == who.person.id,
+        helplines=load_guidance(who.family.country).helplines[:2],
     )
 
 

@@ -74,11 +74,12 @@ def telling(request: Request, who: Annotated[Visitor, Depends(a_parent)]) -> Res
     if not found:
         return back("/setup/children")
     with house_of(request).store.session(read_only=True) as session:
-        logins = dict(
-            session.execute(
-                sa.select(Person.child, Person.name).where(Person.role == "child", Person.removed_at.is_(None))
-            ).tuples()
+        rows = session.execute(
+            sa.select(Person.child, Person.name).where(
+                Person.family == who.family.id, Person.role == "child", Person.removed_at.is_(None)
+            )
         )
+        logins = dict(rows.tuples().all())
     return wizard(
         request,
         "setup_telling.html",

@@ -80,22 +80,31 @@ def _open_alerts(
     session: orm.Session, names: dict[int, str], say: Words, now: datetime
 ) -> tuple[list[dict[str, Any]], int]:
     """One entry per relationship, its gravest open alert first; and how many relationships are left out."""
+    # Of every open alert only what decides which are shown: whole ones are large.
     found = session.execute(
-        sa.select(Alert, Relationship.name)
-        .join(Relationship, Relationship.id == Alert.relationship)
+        sa.select(Alert.id, Alert.relationship, Alert.level, Alert.at)
         .where(Alert.child.in_(names), Alert.state.in_(OPEN))
         .order_by(Alert.at.desc())
     ).all()
-    grouped: dict[int, list[tuple[Alert, str | None]]] = {}
-    for alert, name in found:
-        grouped.setdefault(alert.relationship, []).append((alert, name))
+    grouped: dict[int, list[Any]] = {}
+    for row in found:
+        grouped.setdefault(row.relationship, []).append(row)
     gravest = [
-        (max(alerts, key=lambda one: (LEVEL_ORDER[one[0].level], one[0].at)), len(alerts))
-        for alerts in grouped.values()
+        (max(alerts, key=lambda one: (LEVEL_ORDER[one.level], one.at)), len(alerts)) for alerts in grouped.values()
     ]
-    gravest.sort(key=lambda one: (-LEVEL_ORDER[one[0][0].level], -one[0][0].at.timestamp()))
+    gravest.sort(key=lambda one: (-LEVEL_ORDER[one[0].level], -one[0].at.timestamp()))
+    counts = {row.id: count for row, count in gravest[:_SHOWN]}
+    rows = {
+        alert.id: (alert, name)
+        for alert, name in session.execute(
+            sa.select(Alert, Relationship.name)
+            .join(Relationship, Relationship.id == Alert.relationship)
+            .where(Alert.id.in_(counts))
+        )
+    }
     needs = []
-    for (alert, name), count in gravest[:_SHOWN]:
+    for identity, count in counts.items():
+        alert, name = rows[identity]
         assessment = load_assessment(alert.assessment)
         needs.append(
             {

@@ -19,7 +19,12 @@ for (const form of document.querySelectorAll("form")) {
 const wrong = document.getElementById("wrong");
 if (wrong) { wrong.tabIndex = -1; wrong.focus(); }
 
-if ("serviceWorker" in navigator && window.isSecureContext) navigator.serviceWorker.register("/service-worker.js").catch(() => {});
+// The only script address that is ever made from text (Trusted Types).
+const address = "/service-worker.js";
+const policy = window.trustedTypes && window.trustedTypes.createPolicy("jaga", { createScriptURL: () => address });
+if ("serviceWorker" in navigator && window.isSecureContext) {
+  navigator.serviceWorker.register(policy ? policy.createScriptURL("") : address).catch(() => {});
+}
 
 // Passkeys (WebAuthn). Browsers take them only under a name, such as localhost, and never under a bare address.
 const bytes = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (one) => one.charCodeAt(0));

@@ -124,6 +124,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("child", "digest"),
     )
+    op.create_index("conversations_by_platform", "conversations", ["child", "platform", "last_at"], unique=False)
     op.create_index(op.f("ix_conversations_child"), "conversations", ["child"], unique=False)
     op.create_table(
         "imports",
@@ -191,6 +192,12 @@ def upgrade() -> None:
         sa.UniqueConstraint("child", "contact"),
     )
     op.create_index(op.f("ix_relationships_child"), "relationships", ["child"], unique=False)
+    op.create_index(
+        "relationships_listed",
+        "relationships",
+        ["child", "level", "score", "messages", "first_at", "last_at"],
+        unique=False,
+    )
     op.create_table(
         "seen",
         sa.Column("child", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -245,6 +252,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["relationship"], ["relationships.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.create_index("alerts_open", "alerts", ["child", "state", "level", "at", "relationship"], unique=False)
     op.create_index(op.f("ix_alerts_child"), "alerts", ["child"], unique=False)
     op.create_index(op.f("ix_alerts_relationship"), "alerts", ["relationship"], unique=False)
     op.create_table(
