@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from datetime import datetime
 
 import msgspec
@@ -186,12 +187,13 @@ def _kept(session: orm.Session, rows: dict[str, int]) -> Iterator[Message]:
     )
     same: list[tuple[str, bytes]] = []
     now: datetime | None = None
-    for conversation, sent_at, record in found:
-        if sent_at != now:
-            yield from _decoded(same)
-            same, now = [], sent_at
-        same.append((digests[conversation], record))
-    yield from _decoded(same)
+    with closing(found):
+        for conversation, sent_at, record in found:
+            if sent_at != now:
+                yield from _decoded(same)
+                same, now = [], sent_at
+            same.append((digests[conversation], record))
+        yield from _decoded(same)
 
 
 def _decoded(same: list[tuple[str, bytes]]) -> Iterator[Message]:
