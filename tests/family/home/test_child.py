@@ -50,7 +50,10 @@ def test_distress_is_counted_and_not_quoted(opened: Opened) -> None:
     assert "Says they are scared or panicking: 1 message" in wellbeing
     assert "<blockquote" not in wellbeing
     # 8+8 of 97 at one and before, 25 from eleven on, twice (one contact, and own posts).
-    assert "42 % of Aina&#39;s messages to contacts of the last three months were written between 23:00 and 5:00." in wellbeing
+    assert (
+        "42 % of Aina&#39;s messages to contacts of the last three months were written between 23:00 and 5:00."
+        in wellbeing
+    )
     assert "charges outside the bedroom" in wellbeing
 
 
