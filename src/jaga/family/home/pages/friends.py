@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
@@ -27,7 +28,8 @@ from jaga.family.home._present import (
 from jaga.family.home._web import Visitor, a_parent, back, grown_up, house_of, language_of, own_child, page
 from jaga.family.sentences import group_words, level_words, risk_words, tactic_words
 from jaga.store import audit, load_assessment
-from jaga.store._tables import Account, Alert, Conversation, Relationship, Trusted
+from jaga.store._ages import shows_level
+from jaga.store._tables import Account, Alert, Child, Conversation, Relationship, Trusted
 from jaga.words import Words, words
 
 router = APIRouter()
@@ -81,7 +83,8 @@ def friends(
         if show == "requests":
             count, people = _lists(session, of, names, say, who, app, find, at)
         else:
-            count, cards = _cards(session, of, names, say, who, show, order, app, find, at)
+            today = house.now().astimezone(zone_of_family(who.family)).date()
+            count, cards = _cards(session, of, names, say, who, show, order, app, find, at, today)
         last = max(1, -(-count // _PAGE))
 
         def link(number: int) -> str:
@@ -158,6 +161,7 @@ def _cards(
     app: str,
     find: str,
     at: int,
+    today: date,
 ) -> tuple[int, list[dict[str, Any]]]:
     chosen = _chosen(of, show, app, find)
     count = session.scalar(sa.select(sa.func.count()).select_from(chosen.subquery())) or 0
@@ -174,7 +178,7 @@ def _cards(
     }[order]
     ids = list(session.scalars(chosen.order_by(*ordered, Relationship.id).offset((at - 1) * _PAGE).limit(_PAGE)))
     rows = {row.id: row for row in session.scalars(sa.select(Relationship).where(Relationship.id.in_(ids)))}
-    beside = _beside(session, list(rows.values()), list(names))
+    beside = _beside(session, list(rows.values()), list(names), today)
     return count, [_card(rows[one], names, say, who, beside) for one in ids]
 
 
@@ -186,9 +190,11 @@ class _Beside(msgspec.Struct, kw_only=True):
     others: dict[str, list[int]]
     titles: dict[tuple[int, str], str]
     alerts: dict[int, int]
+    # Relationships whose level the child is too old for a grown-up to be told of (jaga.store._ages).
+    untold: set[int]
 
 
-def _beside(session: orm.Session, rows: list[Relationship], family: list[int]) -> _Beside:
+def _beside(session: orm.Session, rows: list[Relationship], family: list[int], today: date) -> _Beside:
     contacts = {row.contact for row in rows}
     children = {row.child for row in rows}
     accounts: dict[tuple[int, str], list[Account]] = {}
@@ -226,6 +232,11 @@ def _beside(session: orm.Session, rows: list[Relationship], family: list[int]) -
             if one.title
         },
         alerts=alerts,
+        untold={
+            row.id
+            for row in rows
+            if row.level == "watch" and not shows_level(session.get_one(Child, row.child), "watch", today)
+        },
     )
 
 
@@ -238,12 +249,13 @@ def _card(row: Relationship, names: dict[int, str], say: Words, who: Visitor, be
     apps = facts.platforms or list(assessment.platforms) or [one.platform for one in accounts]
     others = [names[one] for one in beside.others.get(row.contact, ()) if one != row.child]
     groups = [beside.titles[row.child, one] for one in facts.groups[:_GROUPS] if (row.child, one) in beside.titles]
-    serious = row.level != "none"
+    untold = row.id in beside.untold
+    serious = row.level != "none" and not untold
     return {
         "id": row.id,
         "name": shown_name(row.name, row.contact),
         "child": names[row.child],
-        "level": row.level,
+        "level": "none" if untold else row.level,
         "level_words": level_words(say, row.level) if serious else "",
         "risk": risk_words(say, assessment.risk_type) if serious else "",
         "alert": beside.alerts.get(row.id),
@@ -255,9 +267,9 @@ def _card(row: Relationship, names: dict[int, str], say: Words, who: Visitor, be
         "starts": starts_words(say, facts, names[row.child]),
         "strip": hours_strip(facts.hours),
         "hours": hours_words(say, facts.hours),
-        "age": claims_words(say, assessment),
-        "asked": counts(say, assessment, _ASKED),
-        "gifts": counts(say, assessment, ("inducement",)),
+        "age": "" if untold else claims_words(say, assessment),
+        "asked": [] if untold else counts(say, assessment, _ASKED),
+        "gifts": [] if untold else counts(say, assessment, ("inducement",)),
         "groups": listed(say, groups) if groups else "",
         "more_groups": max(0, len(facts.groups) - len(groups)) if groups else 0,
         "group_count": len(facts.groups),
@@ -384,7 +396,7 @@ def friend(request: Request, friend_id: int, who: Annotated[Visitor, Depends(gro
     with house.store.session(read_only=True) as session:
         row, child = own_relationship(session, who, friend_id)
         names = {one.id: shown_name(one.name) for one in children_of(session, who)}
-        beside = _beside(session, [row], list(names))
+        beside = _beside(session, [row], list(names), now.astimezone(zone).date())
         assessment = load_assessment(row.assessment)
         facts = facts_of(row)
         trusted = beside.trusted.get((row.child, row.contact))
@@ -417,7 +429,7 @@ def friend(request: Request, friend_id: int, who: Annotated[Visitor, Depends(gro
                     "count": finding.count,
                     "since": day_words(say, finding.first_at, zone),
                 }
-                for finding in assessment.tactics
+                for finding in (() if row.id in beside.untold else assessment.tactics)
             ],
             alerts=[
                 {
