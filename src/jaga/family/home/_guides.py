@@ -22,6 +22,8 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     screen: Screen
     # What stands on the marked place; empty where a sign stands there.
     label: str
+    # The label is a name, the same in every language.
+    named: bool = False
 
 
 class Guide(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,7 +59,12 @@ def texts() -> list[str]:
     """Every English text in it, for the translations."""
     known = guides()
     found = [one.note for one in known.guides]
-    found += [text for one in known.guides for step in (*one.steps, known.last) for text in (step.text, step.label)]
+    found += [
+        text
+        for one in known.guides
+        for step in (*one.steps, known.last)
+        for text in (step.text, "" if step.named else step.label)
+    ]
     found += [one.name for one in known.guides if " " in one.name]
     return [text for text in dict.fromkeys(found) if text]
 

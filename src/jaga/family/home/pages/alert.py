@@ -308,7 +308,7 @@ def _answer_words(session: orm.Session, alert: Alert, say: Words, who: Visitor, 
     if alert.state not in _ANSWERED:
         return ""
     person = session.get(Person, alert.state_by) if alert.state_by is not None else None
-    name = shown_name(person.name) if person is not None and person.family == who.family.id else say("Jaga")
+    name = shown_name(person.name) if person is not None and person.family == who.family.id else "Jaga"
     when = ago(say, alert.state_at, now)
     return {
         "fine": say("{name} answered “this is fine”, {when}.", name=name, when=when),
