@@ -31,6 +31,7 @@ import msgspec
 
 from jaga.assessment import Assessment, Evidence
 from jaga.errors import ServiceError, UsageError
+from jaga.signals.pictures import PICTURES
 
 __all__ = ["VERDICTS", "Opinion", "SecondReader", "Verdict", "as_asked"]
 
@@ -275,6 +276,9 @@ def _window(one: Assessment) -> list[Evidence]:
     pieces: dict[str, Evidence] = {}
     added: dict[str, float] = {}
     for finding in one.tactics:
+        if finding.tactic in PICTURES:
+            # Nobody tells a model of pictures, and there are no words in them to read.
+            continue
         for piece in finding.evidence:
             pieces.setdefault(piece.message, piece)
             added[piece.message] = added.get(piece.message, 0.0) + piece.added
