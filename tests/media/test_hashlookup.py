@@ -91,7 +91,7 @@ def test_nothing_known_is_no_error(server: Server) -> None:
 )
 def test_a_server_that_fails_is_named(server: Server, answer: tuple[int, bytes]) -> None:
     server.answer = answer
-    with pytest.raises(ServiceError, match="127.0.0.1"):
+    with pytest.raises(ServiceError, match=r"127\.0\.0\.1"):
         list(Hashlookup(address(server)).known([KNOWN]))
 
 
