@@ -18,7 +18,16 @@ from itertools import islice
 from zoneinfo import ZoneInfo
 
 from jaga.assessment import COMPACT, Assessment, Assessor, Explanation, Keep, Model, Tuning
-from jaga.assessment._state import dump, dump_all, forget, load, load_all, put_all
+from jaga.assessment._state import (
+    dump,
+    dump_all,
+    dump_conversation,
+    forget,
+    load,
+    load_all,
+    load_conversation,
+    put_all,
+)
 from jaga.errors import UnreadableInput, UsageError
 from jaga.records import Account, Conversation, Message
 from jaga.signals import Detector
@@ -195,14 +204,15 @@ class Engine:
         put_all(engine._assessor, engine._conversations, everything)
         return engine
 
-    def save_relationship(self, contact: str) -> bytes:
+    def save_relationship(self, contact: str, *, conversations: bool = True) -> bytes:
         """One relationship, in at most 4,096 bytes, with what stood last in its conversations of two.
 
-        What stood last in groups belongs to many relationships and is only in `save`. Raises: UsageError, if there is none.
+        What stood last in groups belongs to many relationships: `save_conversation` gives it. `conversations=False` leaves out
+        those of two as well, for who saves each by itself. Raises: UsageError, if there is no such relationship.
         """
         with self._lock:
             try:
-                return dump(self._assessor, contact)
+                return dump(self._assessor, contact, contexts=conversations)
             except KeyError:
                 raise _nobody(contact) from None
 
@@ -210,6 +220,16 @@ class Engine:
         """Take in what `save_relationship` gave, in place of what is known of that contact; the contact. Raises: UnreadableInput."""
         with self._lock:
             return load(self._assessor, self._conversations, stored)
+
+    def save_conversation(self, conversation: str) -> bytes:
+        """What stood last in a conversation: one message of each of its latest authors, at most 32."""
+        with self._lock:
+            return dump_conversation(self._assessor, conversation)
+
+    def restore_conversation(self, stored: bytes) -> str:
+        """Take in what `save_conversation` gave, in place of what is known of it; its id. Raises: UnreadableInput."""
+        with self._lock:
+            return load_conversation(self._assessor, self._conversations, stored)
 
     def forget(self, contact: str) -> None:
         """Let go of a relationship (save it first, if it is to come back). Raises: UsageError, if there is none."""

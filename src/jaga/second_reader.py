@@ -42,6 +42,10 @@ VERDICTS: tuple[Verdict, ...] = ("worrying", "unclear", "harmless")
 _MESSAGES = 16
 _TEXT = 300
 _REASON = 240
+# A reason of so many characters that stands in the policy word by word is an echo.
+_ECHO = 24
+# Room for a model that thinks aloud before it answers.
+_TOKENS = 1200
 # Bytes of an answer; what is longer is none.
 _MOST = 1 << 18
 _PORTS = {"http": 80, "https": 443}
@@ -50,7 +54,10 @@ _ACTIONABLE = re.compile(r"(?i)https?:|www\.|@|\b[a-z0-9-]+\.(?:com|net|org|io|m
 _LANGUAGES = {"ms": "Malay", "en": "English", "zh": "Simplified Chinese", "ta": "Tamil"}
 _SCHEMA = {
     "type": "object",
-    "properties": {"verdict": {"type": "string", "enum": list(VERDICTS)}, "reason": {"type": "string"}},
+    "properties": {
+        "verdict": {"type": "string", "enum": list(VERDICTS)},
+        "reason": {"type": "string", "maxLength": _REASON},
+    },
     "required": ["verdict", "reason"],
     "additionalProperties": False,
 }
@@ -140,12 +147,13 @@ class SecondReader:
     def read(self, one: Assessment, *, language: str = "en") -> Opinion:
         """Its opinion on one relationship. Never raises for what a server does: then the opinion says what went wrong."""
         try:
-            model = _clean(self.model, 80)
+            model = _shown(self.model)
+            asked = as_asked(one, language)
             body = {
                 "model": self.model,
-                "messages": as_asked(one, language),
+                "messages": asked,
                 "temperature": 0,
-                "max_tokens": 2000,
+                "max_tokens": _TOKENS,
                 "stream": False,
                 "response_format": {
                     "type": "json_schema",
@@ -154,7 +162,7 @@ class SecondReader:
             }
             answer = self._ask("POST", "/chat/completions", body)
         except ServiceError as error:
-            return Opinion(model=_clean(self._model or "?", 80), local=self.local, problem=error.what)
+            return Opinion(model=_shown(self._model or "?"), local=self.local, problem=error.what)
         try:
             said = answer["choices"][0]["message"]["content"]
         except (KeyError, IndexError, TypeError):
@@ -163,6 +171,9 @@ class SecondReader:
         if found is None:
             return Opinion(model=model, local=self.local, problem="gave no usable answer")
         verdict, reason = found
+        if reason is not None and len(reason) >= _ECHO and reason in " ".join(asked[0]["content"].split()):
+            # Small models repeat what they were asked.
+            reason = None
         return Opinion(model=model, local=self.local, verdict=verdict, reason=reason)
 
     # ------------------------------------------------------------ the wire
@@ -313,6 +324,11 @@ def _clean(text: str, most: int) -> str:
     )
     kept = " ".join(kept.split())
     return kept if len(kept) <= most else kept[: most - 1].rstrip() + "…"
+
+
+def _shown(model: str) -> str:
+    """A model's name for people: llama.cpp gives the path of its file."""
+    return _clean(re.split(r"[/\\]", model)[-1] if model[:1] in "/\\." or model[1:2] == ":" else model, 80)
 
 
 def _plain(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:

@@ -31,7 +31,7 @@ def hashed(path: Path, raw: bytes, workers: Workers) -> Hashed:
 
 def encoded(picture: Image.Image, form: str, **more: object) -> bytes:
     with io.BytesIO() as raw:
-        picture.save(raw, form, **more)  # type: ignore[arg-type]
+        picture.save(raw, form, **more)
         return raw.getvalue()
 
 

@@ -26,7 +26,7 @@ def workers() -> Iterator[Workers]:
 
 def saved(name: str, form: str = "JPEG", **more: object) -> bytes:
     with io.BytesIO() as raw:
-        photograph(name).save(raw, form, **more)  # type: ignore[arg-type]
+        photograph(name).save(raw, form, **more)
         return raw.getvalue()
 
 

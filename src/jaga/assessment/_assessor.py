@@ -86,9 +86,12 @@ class Assessor:
         # In a group: who spoke last, the child included; whoever speaks next turns to them.
         self._spoke: dict[str, str] = {}
         self._offsets: dict[int, timedelta] = {}
+        # The relationship the last message belonged to, who wrote it, its local day and hour; None if it belonged to none.
+        self.latest: tuple[Relationship, Actor, int, int] | None = None
 
     def observe(self, message: Message) -> Assessment | None:
         """Take in the next message. The relationship's assessment if its level rose, else None."""
+        self.latest = None
         if message.kind in ("system", "deleted") or not message.author:
             return None
         by: Actor = "child" if message.author in self._is_child else "contact"
@@ -126,7 +129,9 @@ class Assessor:
         if offset is None:
             offset = self._offsets[key] = message.sent_at.astimezone(self._zone).utcoffset() or timedelta()
         local = message.sent_at + offset
-        rose = relationship.observe(message, by, signals, local.toordinal(), local.hour, addressed, tone, joined)
+        ordinal, hour = local.toordinal(), local.hour
+        self.latest = (relationship, by, ordinal, hour)
+        rose = relationship.observe(message, by, signals, ordinal, hour, addressed, tone, joined)
         return relationship.assessment() if rose else None
 
     def hear(self, message: Message, by: Actor, before: Before) -> tuple[list[Signal], float | None, str | None]:
@@ -147,6 +152,13 @@ class Assessor:
         if message.attachments:
             for detector in self._looking:
                 yield from detector.hear(message, by)
+
+    def forget_conversation(self, identifier: str) -> None:
+        """Let go of what stood last in a conversation."""
+        self._threads.forget(identifier)
+        self._last.pop(identifier, None)
+        self._spoke.pop(identifier, None)
+        self._runs.stop(identifier)
 
     def listen(self, message: Message, by: Actor, before: Before) -> tuple[list[Signal], float | None]:
         """What every ear hears in a message that has words, and its tone: the mean of what the ears that hear one say."""

@@ -32,7 +32,19 @@ from jaga.errors import UnreadableInput
 from jaga.records import Account, Conversation, Message
 from jaga.signals import Actor
 
-__all__ = ["LIMIT", "VERSION", "Everything", "dump", "dump_all", "forget", "load", "load_all", "put_all"]
+__all__ = [
+    "LIMIT",
+    "VERSION",
+    "Everything",
+    "dump",
+    "dump_all",
+    "dump_conversation",
+    "forget",
+    "load",
+    "load_all",
+    "load_conversation",
+    "put_all",
+]
 
 VERSION = 1
 LIMIT = 4096
@@ -212,6 +224,7 @@ _SHED = (
 _encoder = msgspec.msgpack.Encoder()
 _state = msgspec.msgpack.Decoder(_State)
 _everything = msgspec.msgpack.Decoder(Everything)
+_conversation = msgspec.msgpack.Decoder(_Context)
 
 
 def dump(assessor: Assessor, contact: str, *, contexts: bool = True) -> bytes:
@@ -243,6 +256,23 @@ def load(assessor: Assessor, conversations: dict[str, Conversation], stored: byt
     assessor.relationships[relationship.contact] = relationship
     _put_contexts(assessor, conversations, state.contexts)
     return relationship.contact
+
+
+def dump_conversation(assessor: Assessor, identifier: str) -> bytes:
+    """What stood last in one conversation, a group too. Grows with its authors, at most 32 of whom are remembered."""
+    return _pack(_encoded(_context(assessor, identifier)))
+
+
+def load_conversation(assessor: Assessor, conversations: dict[str, Conversation], stored: bytes) -> str:
+    """Take in what `dump_conversation` gave, in place of what is known of it; the conversation's id. Raises: UnreadableInput."""
+    try:
+        context = _conversation.decode(_unpack(stored))
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _unreadable(str(error)) from error
+    identifier = context.conversation
+    assessor.forget_conversation(identifier)
+    _put_contexts(assessor, conversations, [context])
+    return identifier
 
 
 def forget(assessor: Assessor, contact: str) -> None:
@@ -339,7 +369,7 @@ def _text(stored: bytes) -> str:
     return stored[1:].hex() if stored[:1] == b"\1" else stored[1:].decode("utf-8", "surrogatepass")
 
 
-def _encoded(state: _State | Everything) -> bytes:
+def _encoded(state: _State | _Context | Everything) -> bytes:
     try:
         return _encoder.encode(state)
     except UnicodeEncodeError:

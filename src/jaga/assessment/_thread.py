@@ -32,6 +32,10 @@ class Threads:
         self._characters = characters
         self._threads: dict[str, _Thread] = {}
 
+    def forget(self, conversation: str) -> None:
+        """Let go of a conversation."""
+        self._threads.pop(conversation, None)
+
     def before(self, message: Message, by: Actor) -> Before:
         """The context of `message`, which then becomes part of what follows. Ask once per message, in time order."""
         thread = self._threads.get(message.conversation)

@@ -47,6 +47,24 @@ def check(
             "--html", metavar="FILE", help="Also write a report for reading and printing.", show_default=False
         ),
     ] = None,
+    pack: Annotated[
+        str | None,
+        typer.Option(
+            "--pack",
+            metavar="FILE",
+            help="Also write an evidence pack (.zip) about one contact, to take along when you report.",
+            show_default=False,
+        ),
+    ] = None,
+    contact: Annotated[
+        str | None,
+        typer.Option(
+            "--contact",
+            metavar="NAME",
+            help="Whom the evidence pack is about; default: the contact that worries most.",
+            show_default=False,
+        ),
+    ] = None,
     lang: Annotated[
         str | None,
         typer.Option(
@@ -135,7 +153,16 @@ def check(
     exports = [_path(path, "PATH") for path in paths]
     page = None if html is None else _path(html, "--html")
     if page is not None:
-        _can_be_written(page)
+        _can_be_written(page, "--html", "report.html")
+    box = None if pack is None else _path(pack, "--pack")
+    if box is None and contact is not None:
+        raise UsageError("says nothing without --pack", where=f"--contact {contact}", remedy="add --pack FILE")
+    if box is not None:
+        _can_be_written(box, "--pack", "pack.zip")
+        if box.exists():
+            raise UsageError(
+                "is there already", where=f"--pack {box}", remedy="a pack is never written over: choose another name"
+            )
     reader = _reader(second_reader, second_reader_model, anywhere=second_reader_anywhere)
     names = _names(child or [])
     with contextlib.ExitStack() as stack:
@@ -150,6 +177,7 @@ def check(
             write_html(page, checked, guidance, say, years)
         except OSError as error:
             raise UsageError(f"cannot be written: {error.strerror}", where=str(page)) from None
+    lines = [] if box is None else _pack(box, checked, contact, exports, context, say, country, years)
     if json:
         from jaga.cli._json import as_json
         from jaga.cli._terminal import plain
@@ -168,6 +196,8 @@ def check(
         print_report(checked, guidance, say, years, show_all=all_)
         if page is not None:
             print(say("Report written to {file}", file=page), file=sys.stderr)
+    for line in lines:
+        print(line, file=sys.stderr)
     raise typer.Exit(exit_code(checked))
 
 
@@ -281,14 +311,69 @@ def _context(asked: str | None) -> Context:
         raise UsageError("is not a time zone", where=f"--zone {asked}", remedy=remedy) from None
 
 
-def _can_be_written(path: Path) -> None:
-    """Raises: UsageError, if a report cannot be put there."""
+def _can_be_written(path: Path, option: str, example: str) -> None:
+    """Raises: UsageError, if a file cannot be put there."""
     if path.is_dir():
-        raise UsageError("is a folder", where=f"--html {path}", remedy="name a file in it, such as report.html")
+        raise UsageError("is a folder", where=f"{option} {path}", remedy=f"name a file in it, such as {example}")
     if not path.parent.is_dir():
-        raise UsageError(f"there is no folder {path.parent}", where=f"--html {path}", remedy="make it first")
+        raise UsageError(f"there is no folder {path.parent}", where=f"{option} {path}", remedy="make it first")
     if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise UsageError("may not be written", where=f"--html {path}", remedy="choose another folder")
+        raise UsageError("may not be written", where=f"{option} {path}", remedy="choose another folder")
+
+
+def _pack(
+    box: Path,
+    checked: Checked,
+    contact: str | None,
+    exports: list[Path],
+    context: Context,
+    say: Words,
+    country: str | None,
+    years: int | None,
+) -> list[str]:
+    """Write the evidence pack; what to say about it. Raises: UsageError, if there is nobody to write it about."""
+    from datetime import datetime, timezone
+
+    from jaga.cli._terminal import plain
+    from jaga.cli._words import contact_words
+    from jaga.family.pack import content_of_check, new_signing_key, write_pack
+
+    wanted = None if contact is None else contact.strip().casefold()
+    named = [
+        one
+        for one in checked.assessments
+        if wanted is None or wanted in (one.contact.casefold(), (one.contact_name or "").casefold())
+    ]
+    told = [one for one in named if one.level != "none"]
+    if not told:
+        # A pack about somebody in whom nothing was heard would make a suspect of them.
+        if named and wanted is not None:
+            raise UsageError(
+                "Jaga heard nothing that stands out", where=f"--contact {contact}", remedy="no pack was written"
+            )
+        if wanted is not None:
+            raise UsageError(
+                "nobody of that name is in these chats",
+                where=f"--contact {contact}",
+                remedy="give the name as the report says it",
+            )
+        return [say("Nothing was heard that stands out, so no evidence pack was written.")]
+    one = told[0]
+    now = datetime.now(timezone.utc)
+    content = content_of_check(
+        checked, one, exports, context, language=say.language, country=_country(country), age=years, now=now
+    )
+    written = write_pack(content, box, signing_key=new_signing_key(), now=now)
+    lines = [
+        say("Evidence pack about {contact} written to {file}", contact=plain(contact_words(say, one)), file=box),
+        say(
+            "It is signed with a key made for it alone. Write down the fingerprint and tell it to whoever gets the pack, by another way: {key}",
+            key=written.fingerprint,
+        ),
+    ]
+    if written.without_pdf is not None:
+        lines.append(say("There is no PDF in it: {why}", why=say.found(str(written.without_pdf))))
+    return lines
 
 
 def _pictures(stack: contextlib.ExitStack, store: Path | None, *, asked: bool) -> PicturesWanted | None:

@@ -11,6 +11,7 @@ from jaga.sources._files import Files
 from jaga.sources._gather import Gathered, InputSummary, gather
 from jaga.sources._reading import Unit, read_path
 from jaga.sources._registry import all_sources
+from jaga.sources._worker import read_isolated
 
 __all__ = [
     "Context",
@@ -22,6 +23,7 @@ __all__ = [
     "all_sources",
     "gather",
     "local_zone_name",
+    "read_isolated",
     "read_path",
     "zone_of",
 ]
