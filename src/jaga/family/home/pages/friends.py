@@ -26,13 +26,8 @@ from jaga.family.home._present import (
 )
 from jaga.family.home._web import Visitor, a_parent, back, grown_up, house_of, language_of, own_child, page
 from jaga.family.sentences import group_words, level_words, risk_words, tactic_words
-<<<<<<< HEAD
 from jaga.store import audit, load_assessment, protect_contact
 from jaga.store._ages import band_of, shows_level
-=======
-from jaga.store import audit, load_assessment
-from jaga.store._ages import shows_level
->>>>>>> house
 from jaga.store._tables import Account, Alert, Child, Conversation, Relationship, Trusted
 from jaga.words import Words, words
 
@@ -182,13 +177,8 @@ def _cards(
     }[order]
     ids = list(session.scalars(chosen.order_by(*ordered, Relationship.id).offset((at - 1) * _PAGE).limit(_PAGE)))
     rows = {row.id: row for row in session.scalars(sa.select(Relationship).where(Relationship.id.in_(ids)))}
-<<<<<<< HEAD
     beside = _beside(session, list(rows.values()), list(names))
     return count, [_card(rows[one], names, say, who, beside, today) for one in ids]
-=======
-    beside = _beside(session, list(rows.values()), list(names), today)
-    return count, [_card(rows[one], names, say, who, beside) for one in ids]
->>>>>>> house
 
 
 class _Beside(msgspec.Struct, kw_only=True):
@@ -200,11 +190,9 @@ class _Beside(msgspec.Struct, kw_only=True):
     others: dict[str, list[int]]
     titles: dict[tuple[int, str], str]
     alerts: dict[int, int]
-    # Relationships whose level the child is too old for a grown-up to be told of (jaga.store._ages).
-    untold: set[int]
 
 
-def _beside(session: orm.Session, rows: list[Relationship], family: list[int], today: date) -> _Beside:
+def _beside(session: orm.Session, rows: list[Relationship], family: list[int]) -> _Beside:
     contacts = {row.contact for row in rows}
     children = {row.child for row in rows}
     accounts: dict[tuple[int, str], list[Account]] = {}
@@ -243,11 +231,6 @@ def _beside(session: orm.Session, rows: list[Relationship], family: list[int], t
             if one.title
         },
         alerts=alerts,
-        untold={
-            row.id
-            for row in rows
-            if row.level == "watch" and not shows_level(session.get_one(Child, row.child), "watch", today)
-        },
     )
 
 
@@ -262,23 +245,14 @@ def _card(
     apps = facts.platforms or list(assessment.platforms) or [one.platform for one in accounts]
     others = [names[one] for one in beside.others.get(row.contact, ()) if one != row.child]
     groups = [beside.titles[row.child, one] for one in facts.groups[:_GROUPS] if (row.child, one) in beside.titles]
-<<<<<<< HEAD
     child = beside.children[row.child]
     serious = shows_level(child, load_level(row.level), today)
     details = _tells(child, row, today)
-=======
-    untold = row.id in beside.untold
-    serious = row.level != "none" and not untold
->>>>>>> house
     return {
         "id": row.id,
         "name": shown_name(row.name, row.contact),
         "child": names[row.child],
-<<<<<<< HEAD
         "level": row.level if serious else "none",
-=======
-        "level": "none" if untold else row.level,
->>>>>>> house
         "level_words": level_words(say, row.level) if serious else "",
         "risk": risk_words(say, assessment.risk_type) if serious else "",
         "alert": beside.alerts.get(row.id),
@@ -290,15 +264,9 @@ def _card(
         "starts": starts_words(say, facts, names[row.child]),
         "strip": hours_strip(facts.hours),
         "hours": hours_words(say, facts.hours),
-<<<<<<< HEAD
         "age": claims_words(say, assessment) if details else "",
         "asked": counts(say, assessment, _ASKED) if details else [],
         "gifts": counts(say, assessment, ("inducement",)) if details else [],
-=======
-        "age": "" if untold else claims_words(say, assessment),
-        "asked": [] if untold else counts(say, assessment, _ASKED),
-        "gifts": [] if untold else counts(say, assessment, ("inducement",)),
->>>>>>> house
         "groups": listed(say, groups) if groups else "",
         "more_groups": max(0, len(facts.groups) - len(groups)) if groups else 0,
         "group_count": len(facts.groups),
@@ -436,7 +404,7 @@ def friend(request: Request, friend_id: int, who: Annotated[Visitor, Depends(gro
     with house.store.session(read_only=True) as session:
         row, child = own_relationship(session, who, friend_id)
         names = {one.id: shown_name(one.name) for one in children_of(session, who)}
-        beside = _beside(session, [row], list(names), now.astimezone(zone).date())
+        beside = _beside(session, [row], list(names))
         assessment = load_assessment(row.assessment)
         facts = facts_of(row)
         trusted = beside.trusted.get((row.child, row.contact))
@@ -469,12 +437,8 @@ def friend(request: Request, friend_id: int, who: Annotated[Visitor, Depends(gro
                     "count": finding.count,
                     "since": day_words(say, finding.first_at, zone),
                 }
-<<<<<<< HEAD
                 for finding in assessment.tactics
                 if _tells(child, row, today)
-=======
-                for finding in (() if row.id in beside.untold else assessment.tactics)
->>>>>>> house
             ],
             kept_back=bool(assessment.tactics) and not _tells(child, row, today),
             alerts=[
