@@ -254,22 +254,30 @@ def _first(message: Message) -> str:
 
 
 def _fill(source: Path) -> None:
-    """Put translations from a file where there are none yet. Raises: ValueError, for a text that nobody says."""
+    """Put translations from a file where there are none yet. Raises: ValueError, after all the others, for texts that nobody says."""
+    said: dict[str, dict[str, str]] = {}
     for block in source.read_text(encoding="utf-8").strip().split("\n\n"):
         text, *lines = block.splitlines()
         for line in lines:
-            language, said = line.split(": ", 1)
-            catalog = load(language)
-            messages = [message for message in catalog if message.id and _first(message) == text]
-            if not messages:
-                raise ValueError(f"nobody says: {text}")
-            for message in messages:
-                forms = said.split(" || ")
-                if isinstance(message.id, str):
-                    message.string = message.string or said
-                elif not all(message.string or ("",)):
-                    message.string = tuple((forms * catalog.num_plurals)[: catalog.num_plurals])
-            _write(catalog, language)
+            language, words = line.split(": ", 1)
+            said.setdefault(language, {})[text] = words
+    unknown: dict[str, None] = {}
+    for language, texts in said.items():
+        catalog = load(language)
+        found = set()
+        for message in catalog:
+            if not message.id or _first(message) not in texts:
+                continue
+            found.add(_first(message))
+            words = texts[_first(message)]
+            if isinstance(message.id, str):
+                message.string = message.string or words
+            elif not all(message.string or ("",)):
+                message.string = tuple((words.split(" || ") * catalog.num_plurals)[: catalog.num_plurals])
+        _write(catalog, language)
+        unknown.update(dict.fromkeys(text for text in texts if text not in found))
+    if unknown:
+        raise ValueError("nobody says: " + "; ".join(unknown))
 
 
 def main() -> int:

@@ -47,6 +47,9 @@ class Threads:
         if message.text:
             if self._characters is not None:
                 message = _short(message, self._characters)
+            elif message.attachments:
+                # Only words lend context; what an attachment is known as must not be kept, or saved, by the way.
+                message = msgspec.structs.replace(message, attachments=())
             last[message.author] = message
             if len(last) > _AUTHORS:
                 # The one who has been silent longest.

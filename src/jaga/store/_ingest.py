@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from sqlalchemy import orm
 
 from jaga.assessment import Assessment, find_child
@@ -256,7 +257,7 @@ class _Importing:
 
     def _read(self, paths: Sequence[Path], names: Sequence[str] | None) -> Imported:
         originals = originals_of(paths, kept=not self.uploaded)
-        gathered = gather(paths, Context(zone=zone_of(self.zone), zone_name=self.zone))
+        gathered = gather(paths, Context(zone=zone_of(self.zone), zone_name=self.zone), cover=_Hidden())
         try:
             originals.check()
             if self._waits():
@@ -443,6 +444,22 @@ class _Importing:
             child=ids,
             how=how,
         )
+
+
+class _Hidden:
+    """Temporary files are locked with a key that only this process has, for as long as it reads."""
+
+    def __init__(self) -> None:
+        self._cipher = ChaCha20Poly1305(ChaCha20Poly1305.generate_key())
+        self._number = 0
+
+    def hide(self, frame: bytes) -> bytes:
+        self._number += 1
+        nonce = self._number.to_bytes(12, "little")
+        return nonce + self._cipher.encrypt(nonce, frame, None)
+
+    def show(self, hidden: bytes) -> bytes:
+        return self._cipher.decrypt(hidden[:12], hidden[12:], None)
 
 
 def _in_order(placed: Iterable[tuple[int, Message]]) -> Iterator[tuple[int, Message]]:

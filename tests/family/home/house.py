@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from jaga.family.home import House, create_app
@@ -23,6 +25,10 @@ NOW = datetime(2026, 11, 25, 4, 0, tzinfo=timezone.utc)
 # Of everybody in the house; the child's too.
 PASSPHRASE = "four little cats asleep"
 RECOVERY_CODE = "7K2M-0000-1111-2222-3333-4444-5555-6666"
+
+
+# One application for a house: making it is most of what a short test takes.
+_apps: WeakKeyDictionary[House, FastAPI] = WeakKeyDictionary()
 
 
 @dataclass
@@ -75,7 +81,9 @@ def person_id(house: House, name: str) -> int:
 
 def client(house: House, as_: str | None = "Siti", *, scheme: str = "http") -> TestClient:
     """A browser, logged in as somebody or nobody. It does not follow redirects by itself."""
-    browser = TestClient(create_app(house), base_url=f"{scheme}://127.0.0.1", follow_redirects=False)
+    if house not in _apps:
+        _apps[house] = create_app(house)
+    browser = TestClient(_apps[house], base_url=f"{scheme}://127.0.0.1", follow_redirects=False)
     if as_ is not None:
         name = COOKIE if scheme == "http" else f"__Host-{COOKIE}"
         browser.cookies.set(name, start_session(house, person_id(house, as_), "test browser"))
