@@ -43,6 +43,8 @@ def told_kindly(say: Words, level: str, risk: str) -> str:
         "image_selling": say("somebody may be using you"),
         "exposure": say("something about you can be seen by everyone"),
         "distress": say("you may be having a hard time"),
+        "known_image": say("a picture that is against the law may have come to your phone"),
+        "sensitive_image": say("a private picture may have been sent or asked for"),
     }.get(risk, say("something in a chat may not be right"))
     if level == "urgent":
         return say("Your parents were asked to look after you today: {about}.", about=about)
