@@ -28,6 +28,21 @@ def test_every_option_of_check_is_explained_and_no_other() -> None:
     assert set(re.findall(r"\| `(--[\w-]+)", page("check.md"))) == options
 
 
+def test_every_command_and_option_of_home_is_explained() -> None:
+    home = typer.main.get_command(app).commands["home"]  # type: ignore[attr-defined]
+    text = page("home.md")
+    for name in home.commands:
+        assert f"`jaga home {name}" in text
+    missing = [
+        option
+        for command in (home, *home.commands.values())
+        for parameter in command.params
+        for option in parameter.opts
+        if option.startswith("--") and option not in text
+    ]
+    assert missing == []
+
+
 def test_every_exit_code_is_explained() -> None:
     assert {int(code) for code in re.findall(r"\| (\d+) \|", page("check.md"))} == {code.value for code in Exit}
 

@@ -327,6 +327,19 @@ def test_the_only_model_is_taken_and_of_several_one_must_be_named(
         _ = several.model
 
 
+def test_what_it_was_asked_is_no_reason_and_a_path_no_name(
+    hostile: Callable[[Answer], str], assessment: Assessment
+) -> None:
+    def parrot(handler: BaseHTTPRequestHandler, body: Any) -> None:
+        reason = "one sentence in English of at most 200 characters"
+        assert reason in " ".join(body["messages"][0]["content"].split())
+        send(handler, 200, said(json.dumps({"verdict": "unclear", "reason": reason})))
+
+    found = SecondReader(hostile(parrot), model="/home/somebody/models/tiny.gguf").read(assessment)
+    assert found == Opinion(model="tiny.gguf", local=True, verdict="unclear")
+    assert SecondReader(hostile(parrot), model="maker/tiny:1b").read(assessment).model == "maker/tiny:1b"
+
+
 # ------------------------------------------------------------ where it may be
 
 

@@ -1,6 +1,6 @@
 """kill -9 at random moments of taking in, judging anew, dropping and changing the key: nothing is lost, nothing is doubled.
 
-A handful of kills here; `make kill` does two hundred (JAGA_KILLS sets how many).
+A handful of kills here; `make kill` does two hundred (KILLS sets how many).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from tests.store.house import NOW, PASSPHRASE, Home, Line, chat, line, talk, wri
 if not hasattr(os, "fork"):
     pytest.skip("kill -9 is of Unix", allow_module_level=True)
 
-KILLS = int(os.environ.get("JAGA_KILLS", "0"))
+KILLS = int(os.environ.get("KILLS", "0"))
 _DROPPED_AT = NOW + timedelta(days=40)
 
 _FRIENDS = [
@@ -178,8 +178,8 @@ def test_killed_anywhere_it_ends_as_if_never_killed(home: Home) -> None:
     assert len(expected[0]["messages"]) == len(expected[0]["seen"]) == len(_LINES)
     assert len(expected[1]["messages"]) < len(_LINES)
     assert expected[2]["assessments"]["ray"].messages == expected[0]["assessments"]["ray"].messages + 1
-    chance = random.Random(os.environ.get("JAGA_SEED", "7"))
-    wanted = max(KILLS // 2, 12)
+    chance = random.Random(os.environ.get("SEED", "7"))
+    wanted = max(KILLS // 2, 6)
     kills = rounds = 0
     while kills < wanted:
         rounds += 1
@@ -225,7 +225,7 @@ def test_killed_while_the_key_changes_it_opens(cipher_home: Home) -> None:
         change_key(store, by=None, now=NOW)
         store.close()
 
-    for _ in range(max(8, KILLS // 8)):
+    for _ in range(max(4, KILLS // 8)):
         died += _killed(work, chance, took * 1.2, 40)
         home.store = Store.open(home.store.folder, PASSPHRASE)
         assert home.assessments() == before
@@ -240,7 +240,7 @@ def test_killed_while_a_store_is_made_it_can_be_made(cipher_home: Home) -> None:
     from tests.store.house import FAST
 
     chance = random.Random(5)
-    for number in range(max(6, KILLS // 20)):
+    for number in range(max(4, KILLS // 20)):
         folder = cipher_home.folder / f"made{number}"
 
         def work(folder: Path = folder) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import signal
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 import sqlalchemy as sa
@@ -79,6 +80,27 @@ def test_nothing_is_readable_without_the_key(cipher_home: Home) -> None:
                         assert word.encode() not in raw or len(word) < 5, (path, word)
                         assert word.encode("utf-16-le") not in raw, (path, word)
     assert seen >= {"jaga.db", "jaga.db-wal", "one.jagabackup", "keys.json"}
+
+
+def test_what_does_not_fit_in_memory_lies_locked_on_the_disk(
+    cipher_home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from jaga.sources import _gather
+
+    files: list[Path] = []
+
+    def kept(prefix: str) -> IO[bytes]:
+        files.append(cipher_home.folder / f"{prefix}{len(files)}")
+        return files[-1].open("w+b")
+
+    monkeypatch.setattr(_gather, "CHUNK", 4)
+    monkeypatch.setattr(tempfile, "TemporaryFile", kept)
+    assert cipher_home.bring([*chat(), *_FRIEND]).new == 19
+    assert len(files) >= 4
+    for path in files:
+        raw = path.read_bytes()
+        assert len(raw) > 100
+        assert not any(word.encode() in raw for word in _WORDS if len(word) > 4)
 
 
 def test_a_store_is_not_made_twice(home: Home) -> None:

@@ -17,7 +17,7 @@ from jaga.assessment._thread import Threads
 from jaga.assessment._tuning import NEUTRAL, Tuning
 from jaga.assessment._types import Assessment
 from jaga.records import Account, Conversation, Message
-from jaga.signals import Actor, Before, Contextual, Detector, Signal, all_detectors
+from jaga.signals import Actor, Before, Contextual, Detector, Looking, Signal, all_detectors
 from jaga.signals.catalogue import load_vocabulary
 
 __all__ = ["PUBLIC", "Assessor"]
@@ -30,16 +30,20 @@ _CLEARER = 0.2
 _ANSWER_WITHIN = timedelta(minutes=15)
 
 
-def _split(detectors: Sequence[Detector]) -> tuple[tuple[Detector, ...], tuple[Contextual, ...]]:
-    """Those that hear a message by itself, and those that hear it in its place."""
+_Ears = tuple[tuple[Detector, ...], tuple[Contextual, ...], tuple[Looking, ...]]
+
+
+def _split(detectors: Sequence[Detector]) -> _Ears:
+    """Those that hear a message by itself, those that hear it in its place, and those for what is attached."""
     return (
-        tuple(detector for detector in detectors if not isinstance(detector, Contextual)),
-        tuple(detector for detector in detectors if isinstance(detector, Contextual)),
+        tuple(one for one in detectors if not isinstance(one, Contextual | Looking)),
+        tuple(one for one in detectors if isinstance(one, Contextual)),
+        tuple(one for one in detectors if isinstance(one, Looking)),
     )
 
 
 @functools.cache
-def _shipped() -> tuple[tuple[Detector, ...], tuple[Contextual, ...]]:
+def _shipped() -> _Ears:
     # Asking a protocol is slow, and a platform makes an assessor per child.
     return _split(all_detectors())
 
@@ -73,7 +77,7 @@ class Assessor:
         self._keep = keep
         self.tuning = tuning
         self._model = model or load_model()
-        self._plain, self._contextual = _shipped() if detectors is None else _split(detectors)
+        self._plain, self._contextual, self._looking = _shipped() if detectors is None else _split(detectors)
         self._threads = Threads(keep.context)
         self._runs = Runs(load_vocabulary())
         self.relationships: dict[str, Relationship] = {}
@@ -109,7 +113,10 @@ class Assessor:
         else:
             answered = self._answered(message, conversation, kind)
             if answered is None:
-                return None
+                if not any(self._look(message, by)):
+                    return None
+                # A picture that matters is not dropped because nobody had written before it.
+                answered = PUBLIC
             contact = answered
         relationship = self.relationships.get(contact)
         if relationship is None:
@@ -131,13 +138,27 @@ class Assessor:
         """What is heard in the next message of its conversation, by itself and joined with those before it; its tone; and the joined
         text that a signal resting on several messages was heard in.
         """
+        seen = list(self._look(message, by)) if message.attachments else []
         if not message.text:
-            return [], None, None
+            return seen, None, None
         signals, tone = self.listen(message, by, before)
         if by == "child":
-            return signals, tone, None
+            return seen + signals, tone, None
         more, joined, together = self._listen_joined(message, before, signals)
-        return signals + more if more else signals, tone if together is None else together, joined
+        return [*seen, *signals, *more], tone if together is None else together, joined
+
+    def _look(self, message: Message, by: Actor) -> Iterator[Signal]:
+        """What is heard of what is attached."""
+        if message.attachments:
+            for detector in self._looking:
+                yield from detector.hear(message, by)
+
+    def forget_conversation(self, identifier: str) -> None:
+        """Let go of what stood last in a conversation."""
+        self._threads.forget(identifier)
+        self._last.pop(identifier, None)
+        self._spoke.pop(identifier, None)
+        self._runs.stop(identifier)
 
     def listen(self, message: Message, by: Actor, before: Before) -> tuple[list[Signal], float | None]:
         """What every ear hears in a message that has words, and its tone: the mean of what the ears that hear one say."""

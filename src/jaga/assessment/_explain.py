@@ -31,6 +31,7 @@ from jaga.assessment._reliability import Band, load_reliability
 from jaga.assessment._types import LEVELS, Evidence, Level
 from jaga.signals.learned import GROUP as LEARNED
 from jaga.signals.nearest import Near, load_prototypes
+from jaga.signals.pictures import PICTURES
 
 __all__ = ["Explanation", "Like", "Share", "WhatIf", "explain"]
 
@@ -76,7 +77,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 
     contact: str
     level: Level
-    # The level is given by a rule (a direct threat, three grave tactics in plain words), which looks at no score.
+    # The level is given by a rule (a direct threat, three grave tactics in plain words, a picture), which looks at no score.
     by_rule: bool
     # The greatest first.
     shares: tuple[Share, ...]
@@ -90,6 +91,8 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     band: Band | None
     # So few messages that all of it stands on little.
     few: bool
+    # It is the rule of pictures: without them the level would be lower. Then no `band` says anything, none of those conversations had any.
+    by_picture: bool = False
 
 
 def explain(one: Relationship) -> Explanation:
@@ -102,18 +105,30 @@ def explain(one: Relationship) -> Explanation:
         *(_without_tactic(one, name, unchanged) for name in sorted(told, key=lambda name: -one._tactics[name].peak)),
         *(_without_message(one, piece, unchanged) for piece in messages),
     ]
+    by_picture = _by_picture(one, unchanged)
     return Explanation(
         contact=one.contact,
         level=one.level,
-        by_rule=one._floor != "none" and one.level == "concern" and _by_score(one) in ("none", "watch"),
+        by_rule=by_picture
+        or (one._floor == "concern" and one.level == "concern" and _by_score(one) in ("none", "watch")),
         shares=shares,
         against=against,
         like=tuple(_like(one, messages)),
         without=tuple(what for what in without if what is not None),
         raised_by=tuple(_raised_by(one)),
-        band=load_reliability().band(one.score) if one.level != "none" else None,
+        band=load_reliability().band(one.score) if one.level != "none" and not by_picture else None,
         few=one.messages < _FEW,
+        by_picture=by_picture,
     )
+
+
+def _by_picture(one: Relationship, unchanged: Level) -> bool:
+    """Whether the level would be lower without any picture."""
+    if not one._tactics.keys() & PICTURES:
+        return False
+    groups = {name: found for name, found in _groups(one).items() if name not in PICTURES}
+    level, _ = _judged(one, lambda moment: moment.features, groups, one._threatened)
+    return _lower(one, level, unchanged) != one.level
 
 
 # ------------------------------------------------------------ what weighed
@@ -154,7 +169,11 @@ def _most_telling(one: Relationship) -> list[Evidence]:
         for piece in tactic.evidence:
             added[piece.message] = added.get(piece.message, 0.0) + piece.added
             pieces.setdefault(piece.message, piece)
-    ranked = sorted(pieces, key=lambda message: (-added[message], pieces[message].sent_at, message))
+    # Pictures add nothing to a score, and decide by themselves.
+    shown = {piece.message for name in PICTURES & one._tactics.keys() for piece in one._tactics[name].evidence}
+    ranked = sorted(
+        pieces, key=lambda message: (message not in shown, -added[message], pieces[message].sent_at, message)
+    )
     return [pieces[message] for message in ranked[:_MESSAGES]]
 
 
@@ -164,7 +183,8 @@ def _like(one: Relationship, messages: Iterable[Evidence]) -> Iterable[Like]:
         heard = [
             name
             for name, tactic in one._tactics.items()
-            if name != "protective" and any(other.message == piece.message for other in tactic.evidence)
+            if name not in ("protective", *PICTURES)
+            and any(other.message == piece.message for other in tactic.evidence)
         ]
         found = [near for name in heard if (near := examples.nearest(piece.text, name)) is not None]
         if found:
@@ -190,14 +210,15 @@ def _judged(one: Relationship, change: _Change, groups: Groups, threatened: bool
     for moment in one._moments:
         features = {name: value for name, value in change(moment).items() if value or name in ("history",)}
         features["diversity"] = diversity(features)
-        stand = standing(features, groups, threatened)
+        stand = standing(features, groups, threatened, one.is_request)
         anew = moment_of(model, moment.index, features, stand.enough)
         chanced = chance(model, anew.odds)
         shipped = level_of(model, chanced, stand)
         if sense is None or shipped == "urgent":
             level = higher(level, shipped)
         else:
-            level = higher(level, higher(tuned(model, (anew,), sense), "concern" if stand.grave else "none"))
+            floor = higher(stand.pictured, "concern" if stand.grave else "none")
+            level = higher(level, higher(tuned(model, (anew,), sense), floor))
         score = max(score, chanced)
     return level, round(score, 4)
 

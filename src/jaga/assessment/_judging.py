@@ -15,6 +15,7 @@ from jaga.assessment._model import Model
 from jaga.assessment._tuning import FACTORS, MOST_SHIFT, TUNABLE, Sense
 from jaga.assessment._types import LEVELS, Level
 from jaga.signals.learned import GROUP as LEARNED
+from jaga.signals.pictures import KNOWN, SENSITIVE
 
 __all__ = [
     "CONTACT",
@@ -31,6 +32,7 @@ __all__ = [
     "level_of",
     "moment_of",
     "parts_of",
+    "pictured",
     "reachable",
     "standing",
     "tuned",
@@ -77,6 +79,8 @@ class Standing(msgspec.Struct, frozen=True, gc=False):
     enough: bool
     # May be `urgent`.
     pressing: bool
+    # What pictures give by themselves, whatever the words: never less.
+    pictured: Level = "none"
 
 
 class Moment(msgspec.Struct, frozen=True, gc=False):
@@ -96,8 +100,24 @@ def diversity(features: Mapping[str, float]) -> float:
     return max(0.0, heard - 1.0)
 
 
-def standing(features: Mapping[str, float], groups: Groups, threatened: bool) -> Standing:
-    """`groups`: those in which each tactic was heard so far. `threatened`: a direct threat was heard."""
+def pictured(features: Mapping[str, float], heard: Collection[str], stranger: bool) -> Level:
+    """What pictures give by themselves. `heard`: every tactic so far, so that it never fades.
+
+    A known abuse picture, whoever sent it, must not wait. One that likely shows nudity may be a beach: from a contact it is worth an eye, and a look
+    if the contact is a stranger or does something grave as well. From the child it is worth a look, for whoever got a child to send it.
+    """
+    if any(name in heard for name in KNOWN.values()):
+        return "urgent"
+    if SENSITIVE["child"] in heard:
+        return "concern"
+    if SENSITIVE["contact"] in heard:
+        grave = stranger or any(features.get(name, 0.0) >= _HEARD for name in CORE)
+        return "concern" if grave else "watch"
+    return "none"
+
+
+def standing(features: Mapping[str, float], groups: Groups, threatened: bool, stranger: bool) -> Standing:
+    """`groups`: those in which each tactic was heard so far. `threatened`: a direct threat was heard. `stranger`: it came as a request."""
     threatened = threatened and features.get("threat", 0.0) >= 0.5
     grave = threatened
     # Three of the grave tactics, each in plain words that a pattern names, weigh as much as a threat.
@@ -120,11 +140,16 @@ def standing(features: Mapping[str, float], groups: Groups, threatened: bool) ->
     compliance = groups.get("compliance", ())
     sent = "agrees_send" in compliance or "agrees_meet" in compliance
     danger = "self_harm" in groups.get("distress", ())
-    return Standing(grave, enough, threatened or secret_meeting or danger or (sent and len(core) >= 2))
+    pressing = threatened or secret_meeting or danger or (sent and len(core) >= 2)
+    return Standing(grave, enough, pressing, pictured(features, groups, stranger))
 
 
 def level_of(model: Model, score: float, stand: Standing) -> Level:
     """As shipped."""
+    return higher(_by_words(model, score, stand), stand.pictured)
+
+
+def _by_words(model: Model, score: float, stand: Standing) -> Level:
     if score < model.watch and not stand.grave:
         return "none"
     if (score < model.concern and not stand.grave) or not stand.enough:

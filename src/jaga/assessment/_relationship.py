@@ -29,6 +29,7 @@ from jaga.assessment._types import LEVELS, Assessment, Day, Evidence, Level, Ons
 from jaga.records import Message
 from jaga.signals import Actor, Signal
 from jaga.signals.learned import GROUP as LEARNED
+from jaga.signals.pictures import KNOWN, PICTURES, SENSITIVE
 
 __all__ = ["Relationship"]
 
@@ -47,6 +48,8 @@ _SETTLED = 5
 _NEAR, _NEAR_PRIOR = 8.0, 10.0
 _FAR, _FAR_PRIOR = 24.0, 20.0
 _NEAR_KEEP, _FAR_KEEP = 0.5 ** (1 / _NEAR), 0.5 ** (1 / _FAR)
+# Strength of a group of `protective` from which it is taken at its word: safety lessons, and parents who may know.
+_OPEN = 0.8
 # Messages after a refusal in which a new push counts as going on.
 _AFTER_REFUSAL = 8
 # Messages from which a history counts as long.
@@ -227,6 +230,9 @@ class Relationship:
                 del self.conversations[next(iter(self.conversations))]
         if message.attachments:
             for attachment in message.attachments:
+                if attachment.sha256 is not None:
+                    # Looked at; what that told is a signal.
+                    continue
                 self._unjudged[attachment.kind] = self._unjudged.get(attachment.kind, 0) + 1
         heard = False
         named = learned = False
@@ -234,6 +240,15 @@ class Relationship:
         # "Dont tell mum" and "tell mum" share most of their words: where a pattern names the grave one, the learned ear's
         # "protective" is wrong.
         plain = by == "contact" and any(one.tactic in CORE and one.group != LEARNED for one in signals)
+        # And the other way round: where a pattern names the openness ("ask your mum first"), the grave tactics that the learned ear alone
+        # makes of it are wrong, and it sounds no worse than safe talk does. The learned ear's own "protective" is not enough for
+        # that: cover stories speak of parents, too.
+        opens = not plain and any(
+            one.tactic == "protective" and one.strength >= _OPEN and one.group != LEARNED for one in signals
+        )
+        if opens:
+            signals = [one for one in signals if one.group != LEARNED or one.tactic not in CORE]
+            tone = None if tone is None else min(tone, self._model.safe_tone)
         for signal in signals:
             if plain and signal.tactic == "protective" and signal.group == LEARNED:
                 continue
@@ -260,7 +275,7 @@ class Relationship:
             self._far = self._far * _FAR_KEEP + tone
             self._far_weight = self._far_weight * _FAR_KEEP + 1.0
         # Tone alone judges nobody: it counts once something was heard, and when it sounds worse than at the last judgement.
-        if not heard and (not self._tactics or self._near_tone() <= self._judged_tone + _TONE_STEP):
+        if not heard and (self._tactics.keys() <= PICTURES or self._near_tone() <= self._judged_tone + _TONE_STEP):
             return False
         return self._judge(message, index)
 
@@ -365,7 +380,8 @@ class Relationship:
     def features(self) -> dict[str, float]:
         """Named features as of the last message, each 0..1 except `diversity` (a count above one), the tones and `history`."""
         index = self.messages - 1
-        found = {name: self._faded(tactic, index) for name, tactic in self._tactics.items()}
+        # Pictures have a rule of their own: a likelihood of nudity must not make the tone of a talk count.
+        found = {name: self._faded(tactic, index) for name, tactic in self._tactics.items() if name not in PICTURES}
         wrote = self.contact_messages
         any_risk = any(name in CONTACT for name in found)
         if any_risk:
@@ -395,15 +411,19 @@ class Relationship:
     def _judge(self, message: Message, index: int) -> bool:
         model = self._model
         self.judged += 1
-        self._judged_tone = max(self._judged_tone, self._near_tone())
+        if not self._tactics.keys() <= PICTURES:
+            self._judged_tone = max(self._judged_tone, self._near_tone())
         features = self.features()
         parts = parts_of(model, features)
         score = chance(model, model.bias + sum(parts.values()))
-        stand = standing(features, {name: tactic.groups for name, tactic in self._tactics.items()}, self._threatened)
+        groups = {name: tactic.groups for name, tactic in self._tactics.items()}
+        stand = standing(features, groups, self._threatened, self.is_request)
         level = level_of(model, score, stand)
         if stand.grave:
-            self._floor = "concern"
-        if stand.grave or reachable(model, parts, "watch"):
+            self._floor = higher(self._floor, "concern")
+        # Nor does a tuning take away what pictures give.
+        self._floor = higher(self._floor, stand.pictured)
+        if stand.grave or stand.pictured != "none" or reachable(model, parts, "watch"):
             self._moments = keep(model, self._moments, moment_of(model, index, features, stand.enough))
             if self._earliest is None and stand.enough and reachable(model, parts, "concern"):
                 self._earliest = _here(message, index)
@@ -466,7 +486,15 @@ class Relationship:
             # Faint hints move the score a little; told to a parent they would look like findings.
             if tactic.peak >= _TOLD
         ]
-        findings.sort(key=lambda finding: (-finding.contribution, finding.first_at, finding.tactic))
+        # Pictures contribute to no score, and come before what does.
+        findings.sort(
+            key=lambda finding: (
+                finding.tactic not in PICTURES,
+                -finding.contribution,
+                finding.first_at,
+                finding.tactic,
+            )
+        )
         return Assessment(
             child=self.child,
             contact=self.contact,
@@ -501,12 +529,17 @@ class Relationship:
         if self.level == "none":
             return None
         peak = {name: tactic.peak for name, tactic in self._tactics.items()}
+        # What must be done about a picture is told beside this, whatever else it is (guidance.next_steps).
         if self._blackmailed():
             return "sextortion"
+        if any(name in peak for name in KNOWN.values()):
+            return "known_image"
         if peak.get("offering_images", 0.0) >= 0.6 or peak.get("recruiting", 0.0) >= 0.6:
             return "image_selling"
         contact = {name: value for name, value in peak.items() if name in CONTACT}
         if not contact:
+            if any(name in peak for name in SENSITIVE.values()):
+                return "sensitive_image"
             if "personal_data" in peak:
                 return "exposure"
             return "distress" if "distress" in peak else None

@@ -270,9 +270,7 @@ def load_conversation(assessor: Assessor, conversations: dict[str, Conversation]
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _unreadable(str(error)) from error
     identifier = context.conversation
-    for known in (assessor._threads._threads, assessor._last, assessor._spoke):
-        known.pop(identifier, None)
-    assessor._runs.stop(identifier)
+    assessor.forget_conversation(identifier)
     _put_contexts(assessor, conversations, [context])
     return identifier
 

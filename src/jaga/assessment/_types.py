@@ -13,7 +13,9 @@ __all__ = ["LEVELS", "Assessment", "Day", "Evidence", "Level", "Onset", "RiskTyp
 
 Level = Literal["none", "watch", "concern", "urgent"]
 LEVELS: tuple[Level, ...] = ("none", "watch", "concern", "urgent")
-RiskType = Literal["grooming", "sextortion", "meeting", "image_selling", "exposure", "distress"]
+RiskType = Literal[
+    "grooming", "sextortion", "meeting", "image_selling", "exposure", "distress", "known_image", "sensitive_image"
+]
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):

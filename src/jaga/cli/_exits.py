@@ -11,8 +11,6 @@ class Exit(enum.IntEnum):
     """What the shell is told. The graver of what was found comes before what could not be read."""
 
     OK = 0
-    # Only of `jaga doctor`.
-    UNWELL = 1
     USAGE = 2
     NOTHING_READ = 3
     PARTLY_READ = 4

@@ -28,8 +28,10 @@ from jaga.cli._words import (
     next_steps,
     opinion_words,
     owner_words,
+    picture_words,
     platform_words,
     risk_words,
+    said_words,
     source_words,
     span_words,
     stage_words,
@@ -85,6 +87,7 @@ def write_html(path: Path, checked: Checked, guidance: Guidance, say: Words, age
             for item in checked.inputs
         ],
         span=span_words(say, checked),
+        pictures=picture_words(say, checked),
         owner=owner_words(say, checked),
         missing=child_missing(say, checked),
         limits=cannot_tell(say, checked),
@@ -132,7 +135,7 @@ def _card(one: Assessment, checked: Checked, guidance: Guidance, say: Words, age
             {
                 "when": when(piece.sent_at, zone),
                 "who": author_words(say, one, piece),
-                "text": piece.text,
+                "text": said_words(say, piece),
                 "language": piece.language if piece.language in LANGUAGES else None,
                 "why": reasons,
                 "like": example_words(say, like[piece.message]) if piece.message in like else "",

@@ -31,6 +31,7 @@ def as_json(checked: Checked, guidance: Guidance, say: Words, age: int | None) -
             "child": {"ids": checked.owner.ids, "how": checked.owner.how, "present": checked.child_present},
             "messages": checked.messages,
             "unjudged": checked.unjudged,
+            "pictures": checked.pictures,
             "inputs": [
                 {
                     "path": item.path,
@@ -55,6 +56,7 @@ def _explanation(one: Assessment, checked: Checked, say: Words) -> dict[str, Any
     zone = zone_of(checked.zone_name)
     return {
         "by_rule": explained.by_rule,
+        "by_picture": explained.by_picture,
         "shares": [{"name": share.name, "share": share.share} for share in explained.shares],
         "against": explained.against,
         "like": [

@@ -26,8 +26,10 @@ from jaga.cli._words import (
     next_steps,
     opinion_words,
     owner_words,
+    picture_words,
     platform_words,
     risk_words,
+    said_words,
     source_words,
     span_words,
     stage_words,
@@ -136,6 +138,8 @@ def _read(console: Console, checked: Checked, say: Words) -> None:
         put(console, Text("  " + say.plural("and {count} more", "and {count} more", rest), style="dim"))
     if span := span_words(say, checked):
         put(console, Text(span))
+    if pictures := picture_words(say, checked):
+        put(console, Text(pictures))
     problems = [problem for item in checked.inputs for problem in item.problems]
     # What was lost comes before what is merely worth knowing.
     problems.sort(key=lambda problem: problem.note)
@@ -254,7 +258,7 @@ def _evidence(one: Assessment, say: Words, checked: Checked, *, narrow: bool) ->
     zone = zone_of(checked.zone_name)
     lines: list[RenderableType] = []
     for piece, reasons in strongest(say, one, _SHOWN):
-        text = plain(piece.text)
+        text = plain(said_words(say, piece))
         said = Text()
         said.append(f"{plain(author_words(say, one, piece))}: ", style="bold")
         said.append(text[:300] + ("…" if len(text) > 300 else ""))

@@ -17,6 +17,7 @@ from jaga.family.sentences import (
     opinion_words,
     platform_words,
     risk_words,
+    said_words,
     source_words,
     stage_words,
     strongest,
@@ -44,8 +45,10 @@ __all__ = [
     "next_steps",
     "opinion_words",
     "owner_words",
+    "picture_words",
     "platform_words",
     "risk_words",
+    "said_words",
     "source_words",
     "span_words",
     "stage_words",
@@ -65,8 +68,21 @@ _SUGGESTED = 8
 def cannot_tell(say: Words, checked: Checked) -> list[str]:
     """What this report cannot know, each as a sentence: said whatever was found."""
     lines = []
-    if checked.unjudged:
-        listed = say(", ").join(attachment_words(say, kind, count) for kind, count in sorted(checked.unjudged.items()))
+    listed = say(", ").join(attachment_words(say, kind, count) for kind, count in sorted(checked.unjudged.items()))
+    if checked.pictures is not None:
+        if checked.pictures.compared:
+            lines.append(
+                say(
+                    "Of pictures it knows only those on your lists, whole or little changed; others may be just as bad."
+                )
+            )
+        if checked.pictures.judged:
+            lines.append(
+                say("What looks like nudity to a program may be a beach or a baby, and it overlooks some that is.")
+            )
+        if listed:
+            lines.append(say("It did not look at or listen to: {attachments}.", attachments=listed))
+    elif listed:
         lines.append(say("Jaga reads words only. It did not look at or listen to: {attachments}.", attachments=listed))
     else:
         lines.append(say("Jaga reads words only: no pictures, voice or video."))
@@ -84,6 +100,28 @@ def cannot_tell(say: Words, checked: Checked) -> list[str]:
     lines.append(say("It misses many risky chats and sometimes points at a harmless one (docs/how-sure.md)."))
     lines.append(say("It points to what is worth a look and never proves guilt."))
     return lines
+
+
+def picture_words(say: Words, checked: Checked) -> str:
+    """How many pictures were looked at and what that told; empty if nobody asked for it."""
+    counts = checked.pictures
+    if counts is None:
+        return ""
+    parts = [
+        say.plural(
+            "{count} picture or video was looked at", "{count} pictures and videos were looked at", counts.looked
+        ),
+        say.plural("{count} known", "{count} known", counts.known)
+        if counts.compared
+        else say("no list to compare with"),
+    ]
+    if counts.judged:
+        parts.append(say.plural("{count} looks like nudity", "{count} look like nudity", counts.sensitive))
+    if counts.absent:
+        parts.append(say.plural("{count} is not in the export", "{count} are not in the export", counts.absent))
+    if counts.unread:
+        parts.append(say.plural("{count} could not be read", "{count} could not be read", counts.unread))
+    return say("Pictures: {parts}.", parts=say(", ").join(parts))
 
 
 def calm_words(say: Words, checked: Checked) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from jaga.cli._exits import Exit
 from jaga.errors import UsageError
 
 if TYPE_CHECKING:
-    from jaga.family import Checked
+    from jaga.family import Checked, PicturesWanted
     from jaga.second_reader import SecondReader
     from jaga.sources import Context
     from jaga.words import Words
@@ -119,6 +120,22 @@ def check(
             help="Allow a second reader on another machine: the cited messages leave this one.",
         ),
     ] = False,
+    pictures: Annotated[
+        bool,
+        typer.Option(
+            "--pictures",
+            help="Also look at the pictures inside the exports: known to a bank, or likely nudity. None is shown.",
+        ),
+    ] = False,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            "--store",
+            metavar="DIR",
+            help="Where the banks of known pictures are; default: $JAGA_STORE, else the user's data folder.",
+            show_default=False,
+        ),
+    ] = None,
     all_: Annotated[bool, typer.Option("--all", help="List also the relationships with nothing to see.")] = False,
 ) -> None:
     """Read a child's chat exports and say who is worth a look, and why.
@@ -147,7 +164,10 @@ def check(
                 "is there already", where=f"--pack {box}", remedy="a pack is never written over: choose another name"
             )
     reader = _reader(second_reader, second_reader_model, anywhere=second_reader_anywhere)
-    checked = _run(exports, context, _names(child or []), quiet=json, say=say)
+    names = _names(child or [])
+    with contextlib.ExitStack() as stack:
+        wanted = _pictures(stack, None if store is None else _path(store, "--store"), asked=pictures)
+        checked = _run(exports, context, names, quiet=json, say=say, pictures=wanted)
     if reader is not None:
         _second(reader, checked, say, quiet=json)
     if page is not None:
@@ -198,7 +218,14 @@ def _reader(url: str | None, model: str | None, *, anywhere: bool) -> SecondRead
 
 
 def _second(reader: SecondReader, checked: Checked, say: Words, *, quiet: bool) -> None:
-    asked = [one for one in checked.assessments if one.level != "none"][:_ASKED]
+    from jaga.signals.pictures import PICTURES
+
+    asked = [
+        one
+        for one in checked.assessments
+        # Where only pictures were found there are no words to read.
+        if one.level != "none" and any(finding.tactic not in PICTURES for finding in one.tactics)
+    ][:_ASKED]
     for number, one in enumerate(asked, 1):
         if not quiet and sys.stderr.isatty():
             print(
@@ -349,11 +376,47 @@ def _pack(
     return lines
 
 
-def _run(paths: list[Path], context: Context, child: list[str], *, quiet: bool, say: Words) -> Checked:
+def _pictures(stack: contextlib.ExitStack, store: Path | None, *, asked: bool) -> PicturesWanted | None:
+    """What to look at pictures with; None if it was not asked for. Raises: DataNeeded, UsageError, StoreError."""
+    if not asked:
+        if store is not None:
+            raise UsageError("pictures are not looked at", where="--store", remedy="say --pictures too")
+        return None
+    from jaga.cli.media import needed
+
+    needed()
+    from jaga.family import PicturesWanted
+    from jaga.media.banks import BankStore, default_store
+    from jaga.media.judging import picture_judge
+
+    folder = store or default_store()
+    banks = None
+    # A store that was named must be there; the usual one may be missing, then only nudity is judged.
+    if store is not None or (folder / "banks.sqlite").exists():
+        banks = stack.enter_context(BankStore(folder, create=False))
+    judge = picture_judge()
+    if banks is None and judge is None:
+        raise UsageError(
+            "there is nothing to look at pictures with: no banks of known pictures, and no judge of nudity",
+            where="--pictures",
+            remedy="pip install 'jaga[pictures]', or make a bank (docs/media.md)",
+        )
+    return PicturesWanted(store=banks, judge=judge)
+
+
+def _run(
+    paths: list[Path],
+    context: Context,
+    child: list[str],
+    *,
+    quiet: bool,
+    say: Words,
+    pictures: PicturesWanted | None = None,
+) -> Checked:
     from jaga.family import check as run
 
     if quiet or not sys.stderr.isatty():
-        return run(paths, context, child=child)
+        return run(paths, context, child=child, pictures=pictures)
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
@@ -371,4 +434,4 @@ def _run(paths: list[Path], context: Context, child: list[str], *, quiet: bool, 
             label = say("Reading") if phase == "reading" else say("Listening")
             bar.update(task, description=label, completed=done, total=total)
 
-        return run(paths, context, child=child, progress=progress)
+        return run(paths, context, child=child, progress=progress, pictures=pictures)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["doctor", "home"]
 
+# Of `jaga doctor` alone: something is wrong.
+_UNWELL = 1
+
 home = typer.Typer()
 
 Child = Annotated[str, typer.Option("--child", metavar="NAME", help="The child's name in Jaga.", show_default=False)]
@@ -175,7 +178,7 @@ def restore(context: typer.Context, file: File) -> None:
     say = _say(context)
     folder = home_folder()
     with only_one(folder):
-        passphrase = passphrase_given() or _ask(say, say("Passphrase or recovery code of the backup: "))
+        passphrase = passphrase_given() or _ask(say("Passphrase or recovery code of the backup"))
         put(file, folder, passphrase, url=_url()).close()
     print(say("Restored into {folder}. Start it with: jaga home", folder=folder))
 
@@ -236,7 +239,7 @@ def erase(context: typer.Context, child: Child, yes: Yes = False, json: Json = F
         store = kept.store
         child_id = _child(store, child)
         if not yes:
-            typed = _typed(say, say("Everything about {name} is erased for good. Type the name to go on: ", name=child))
+            typed = _typed(say("Everything about {name} is erased for good. Type the name to go on:", name=child))
             if typed.strip() != child:
                 print(say("Nothing was erased."), file=sys.stderr)
                 raise typer.Exit(Exit.USAGE)
@@ -278,19 +281,29 @@ def forget(context: typer.Context) -> None:
     from jaga.family.home._unlocking import forget as drop
     from jaga.store import home_folder
 
+    say = _say(context)
     drop(home_folder())
-    print(_say(context)("The passphrase is asked for again from the next start on."))
+    print(say("The passphrase is asked for again from the next start on."))
 
 
-def doctor(context: typer.Context, json: Json = False) -> None:
+def doctor(
+    context: typer.Context,
+    answers: Annotated[
+        bool, typer.Option("--answers", help="Only whether the server is running and answers: for containers.")
+    ] = False,
+    json: Json = False,
+) -> None:
     """Examine whether Jaga at home is well: folder, store, record of who looked, space, backup, clock, server, channels, packages.
 
     Exit codes: 0 nothing is wrong, 1 something is.
     """
     _needed()
+    from jaga.family.home._doctor import answers as does_answer
     from jaga.family.home._doctor import examine
     from jaga.store import home_folder
 
+    if answers:
+        raise typer.Exit(Exit.OK if does_answer(home_folder()) else _UNWELL)
     say = _say(context)
     findings = []
     marks = {"ok": "✓", "warn": "!", "fail": "✗", "unknown": "?"}
@@ -305,7 +318,7 @@ def doctor(context: typer.Context, json: Json = False) -> None:
         import msgspec
 
         _document({"well": well, "findings": msgspec.to_builtins(findings)})
-    raise typer.Exit(Exit.OK if well else Exit.UNWELL)
+    raise typer.Exit(Exit.OK if well else _UNWELL)
 
 
 class _Opened:
@@ -345,11 +358,11 @@ def _opened(folder: Path, say: Words, *, ask: bool) -> Store | None:
         return None
     store = open_store(folder, _url())
     if store is None and ask:
-        store = Store.open(folder, _ask(say, say("Passphrase: ")), url=_url())
+        store = Store.open(folder, _ask(say("Passphrase")), url=_url())
     return store
 
 
-def _ask(say: Words, what: str) -> str:
+def _ask(what: str) -> str:
     from jaga.errors import UsageError
 
     if not sys.stdin.isatty():
@@ -358,15 +371,15 @@ def _ask(say: Words, what: str) -> str:
         )
     import getpass
 
-    return getpass.getpass(what, stream=sys.stderr)
+    return getpass.getpass(f"{what}: ", stream=sys.stderr)
 
 
-def _typed(say: Words, what: str) -> str:
+def _typed(what: str) -> str:
     from jaga.errors import UsageError
 
     if not sys.stdin.isatty():
         raise UsageError("nobody is there to say whether it is meant", remedy="add --yes if you are sure")
-    print(what, end="", file=sys.stderr, flush=True)
+    print(what, end=" ", file=sys.stderr, flush=True)
     return sys.stdin.readline().rstrip("\n")
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
+import msgspec
 import typer
 
 from jaga.cli._exits import Exit
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from jaga.media.hashing import Hashed
     from jaga.media.matching import Match
 
-__all__ = ["media"]
+__all__ = ["media", "needed"]
 
 media = typer.Typer(
     help="Recognise known pictures and files by their hashes. Nothing is shown, copied or sent.", no_args_is_help=True
@@ -64,7 +65,7 @@ def hash_(
 
     Exit codes: 0 all read, 2 wrong use, 3 nothing could be read, 4 part could not be read.
     """
-    _needed()
+    needed()
     from jaga.media.hashing import DEFAULT_KINDS, hash_files, walk
 
     told = _Told()
@@ -81,7 +82,9 @@ def hash_(
                 for value in look.values:
                     frame = f" frame {look.frame}" if len(one.looks) > 1 else ""
                     turned = f" {value.variant}" if variants else ""
-                    print(f"{value.value.hex()}  {value.kind}{turned}{frame} quality {value.quality}  {one.path}")
+                    quality = "" if value.quality is None else f" quality {value.quality}"
+                    place = one.path if look.inside is None else f"{one.path}!{look.inside}"
+                    print(f"{value.value.hex()}  {value.kind}{turned}{frame}{quality}  {place}")
     raise typer.Exit(told.code())
 
 
@@ -128,6 +131,49 @@ def match(
 
 
 @media.command()
+def hashlookup(
+    paths: Files,
+    url: Annotated[
+        str, typer.Option(metavar="URL", help="The server that is asked: the SHA-1 of each file is sent to it.")
+    ] = "https://hashlookup.circl.lu",
+    json: Json = False,
+) -> None:
+    """Ask a hashlookup server which files are published ones (NSRL and others). This sends hashes of files to it; nothing else does.
+
+    Exit codes: 0, 2 wrong use, 3 nothing could be read, 4 part could not be read.
+    """
+    needed()
+    from jaga.media.hashing import hash_files, walk
+    from jaga.media.hashlookup import Hashlookup
+
+    server = Hashlookup(url)
+    told = _Told()
+    files = [one for one in told.all(hash_files(walk(paths), ("sha1",))) if not one.unread]
+    known = {one.sha1: one for one in server.known(one.digests["sha1"] for one in files)}
+    if json:
+        _document(
+            "files",
+            (
+                {
+                    "path": one.path,
+                    "sha1": sha1,
+                    "known": None if sha1 not in known else msgspec.to_builtins(known[sha1]),
+                }
+                for one in files
+                for sha1 in (one.digests["sha1"].hex(),)
+            ),
+        )
+    else:
+        for one in files:
+            found = known.get(one.digests["sha1"].hex())
+            if found is not None:
+                said = f", called malicious by {found.malicious}" if found.malicious else ""
+                print(f"{one.path}: published as {found.name or 'a file without a name'} ({found.source}){said}")
+        print(f"{len(files):,} files, {len(known):,} published", file=sys.stderr)
+    raise typer.Exit(told.code())
+
+
+@media.command()
 def serve(
     host: Annotated[
         str, typer.Option(help="Other than this machine's own addresses only with keys and a certificate.")
@@ -153,7 +199,7 @@ def serve(
     import os
     import tempfile
 
-    _needed("fastapi", "uvicorn", "python_multipart", "prometheus_client")
+    needed("fastapi", "uvicorn", "python_multipart", "prometheus_client")
     try:
         own = host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -311,7 +357,9 @@ def import_(
     path: Annotated[Path, typer.Argument(metavar="FILE", show_default=False)],
     format: Annotated[
         str | None,
-        typer.Option("--format", help="vics (also CAID), nsrl, csv; default: by its content.", show_default=False),
+        typer.Option(
+            "--format", help="vics (also CAID), misp, nsrl, csv; default: by its content.", show_default=False
+        ),
     ] = None,
     kind: Annotated[
         str | None,
@@ -341,14 +389,15 @@ def import_(
 def export(
     name: Name,
     path: Annotated[Path, typer.Argument(metavar="FILE", show_default=False)],
-    format: Annotated[str, typer.Option("--format", help="vics or csv.")] = "vics",
+    format: Annotated[str, typer.Option("--format", help="vics, misp or csv.")] = "vics",
     store: Store = None,
 ) -> None:
     """Write a bank as a list, whole or not at all."""
-    if format not in ("vics", "csv"):
-        _wrong(f"--format {format}: choose vics or csv")
+    if format not in ("vics", "misp", "csv"):
+        _wrong(f"--format {format}: choose vics, misp or csv")
     with _store(store) as kept:
         from jaga.media.lists.hash_csv import write_csv
+        from jaga.media.lists.misp import write_misp
         from jaga.media.lists.vics import write_vics
 
         part = path.with_name(path.name + ".part")
@@ -356,6 +405,10 @@ def export(
             if format == "vics":
                 with part.open("wb") as out:
                     count = write_vics(kept.items(name), out)
+            elif format == "misp":
+                bad = kept.bank(name, counted=False).meaning == "bad"
+                with part.open("wb") as out:
+                    count = write_misp(kept.items(name), out, info=f"Hash list {name}", to_ids=bad)
             else:
                 with part.open("w", encoding="utf-8", newline="") as text:
                     count = write_csv(kept.items(name), text)
@@ -408,7 +461,7 @@ class _Told:
         return Exit.PARTLY_READ if self._partly else Exit.OK
 
 
-def _needed(*more: str) -> None:
+def needed(*more: str) -> None:
     """Raises: DataNeeded, if the packages of the extra `media` are not there."""
     import importlib.util
 
@@ -420,7 +473,7 @@ def _needed(*more: str) -> None:
 
 
 def _store(folder: Path | None, *, create: bool = False) -> BankStore:
-    _needed()
+    needed()
     from jaga.media.banks import BankStore, default_store
 
     return BankStore(folder or default_store(), create=create)
@@ -446,7 +499,12 @@ def _worth_keeping(one: Hashed) -> tuple[tuple[str, bytes], ...]:
     from jaga.media.matching import LEAST_QUALITY
 
     near = [
-        (v.kind, v.value) for look in one.looks for v in look.values if v.quality is None or v.quality >= LEAST_QUALITY
+        (v.kind, v.value)
+        for look in one.looks
+        # What else is in a document, a letterhead say, is not what was meant by naming it.
+        if look.inside is None
+        for v in look.values
+        if v.quality is None or v.quality >= LEAST_QUALITY
     ]
     video: list[tuple[str, bytes]] = []
     if one.video is not None:
@@ -482,6 +540,7 @@ def _words(one: Match) -> str:
         facts.append(
             f"{one.of_file_percent:.0f} % of this video's frames, {one.of_known_percent:.0f} % of the known one's"
         )
+    facts += [f"inside it {one.inside}"] if one.inside else []
     facts += [f"frame {one.frame}"] if one.frame else []
     facts += [one.variant] if one.variant not in (None, "original") else []
     return ", ".join(str(fact) for fact in facts)
@@ -496,6 +555,7 @@ def _file(one: Hashed) -> dict[str, Any]:
         "frames": [
             {
                 "frame": look.frame,
+                "inside": look.inside,
                 "width": look.width,
                 "height": look.height,
                 "hashes": [

@@ -12,6 +12,7 @@ from jaga.second_reader import Opinion
 from jaga.signals.catalogue import load_catalogue
 from jaga.signals.learned import GROUP as LEARNED
 from jaga.signals.nearest import Near
+from jaga.signals.pictures import KNOWN, PICTURES
 from jaga.sources import all_sources
 from jaga.words import Words
 
@@ -30,6 +31,7 @@ __all__ = [
     "opinion_words",
     "platform_words",
     "risk_words",
+    "said_words",
     "source_words",
     "stage_words",
     "strongest",
@@ -79,6 +81,8 @@ def risk_words(say: Words, risk: str | None) -> str:
         "image_selling": say("signs of being used to sell pictures"),
         "exposure": say("personal details given away"),
         "distress": say("signs of distress"),
+        "known_image": say("a picture from a list of known abuse pictures"),
+        "sensitive_image": say("a picture that looks like nudity"),
         None: "",
     }[risk]
 
@@ -115,11 +119,20 @@ def attachment_words(say: Words, kind: str, count: int) -> str:
 
 
 def tactic_words(say: Words, tactic: str) -> str:
+    if tactic in PICTURES:
+        # Who sent it is said around it.
+        if tactic in KNOWN.values():
+            return say("A picture from a list of known abuse pictures")
+        return say("A picture that looks like nudity")
     known = load_catalogue().tactics.get(tactic)
     return say(known.title) if known is not None else tactic
 
 
 def group_words(say: Words, tactic: str, group: str) -> str:
+    if tactic in PICTURES:
+        if tactic in KNOWN.values():
+            return say("Its fingerprint is on a list of known abuse pictures. Do not open it.")
+        return say("A program on this machine takes it for nudity and may be wrong. Nobody has looked at it.")
     known = load_catalogue().tactics.get(tactic)
     if known is None:
         return group
@@ -141,7 +154,6 @@ def when(at: datetime, zone: tzinfo) -> str:
 
 def why(say: Words, one: Assessment) -> str:
     """One plain sentence: what was heard, how often, from when; never a verdict on a person."""
-    catalogue = load_catalogue().tactics
     heard = [finding for finding in one.tactics if finding.tactic != "protective" and finding.contribution >= 0]
     mine = [finding for finding in heard if finding.by == "contact"][:4]
     child = [finding for finding in heard if finding.by == "child"][:3]
@@ -150,9 +162,9 @@ def why(say: Words, one: Assessment) -> str:
 
     def listed(findings: list[TacticFinding]) -> str:
         parts = [
-            say("{tactic} ({count}×)", tactic=say(catalogue[f.tactic].title).lower(), count=f.count)
+            say("{tactic} ({count}×)", tactic=tactic_words(say, f.tactic).lower(), count=f.count)
             if f.count > 1
-            else say(catalogue[f.tactic].title).lower()
+            else tactic_words(say, f.tactic).lower()
             for f in findings
         ]
         return say(", ").join(parts)
@@ -179,7 +191,11 @@ def joined(say: Words, sentences: list[str]) -> str:
 
 
 def next_steps(say: Words, guidance: Guidance, one: Assessment, age: int | None) -> list[str]:
-    return [say(text) for text in _steps(guidance, one.risk_type, one.level, age)]
+    heard = {finding.tactic for finding in one.tactics}
+    pictures = [
+        name for name in ("known_image", "sensitive_image") if heard & {tactic for tactic in PICTURES if name in tactic}
+    ]
+    return [say(text) for text in _steps(guidance, one.risk_type, one.level, age, pictures)]
 
 
 def source_words(say: Words, name: str | None) -> str:
@@ -201,17 +217,22 @@ def strongest(say: Words, one: Assessment, limit: int) -> list[tuple[Evidence, l
     # What only the learned ear heard in a message: one reason names all of it.
     alike: dict[str, dict[str, None]] = {}
     added: dict[str, float] = {}
+    # They add to no score, and are not left out for what does.
+    pictures: set[str] = set()
     for finding in one.tactics:
         if finding.tactic == "protective":
             continue
         for piece in finding.evidence:
+            if finding.tactic in PICTURES:
+                pictures.add(piece.message)
             pieces.setdefault(piece.message, piece)
             added[piece.message] = added.get(piece.message, 0.0) + piece.added
             if piece.group != LEARNED:
                 reasons.setdefault(piece.message, {})[group_words(say, finding.tactic, piece.group)] = None
             elif not any(other.message == piece.message and other.group != LEARNED for other in finding.evidence):
                 alike.setdefault(piece.message, {})[tactic_words(say, finding.tactic)] = None
-    most = sorted(pieces.values(), key=lambda piece: -added[piece.message])[:limit]
+    ranked = sorted(pieces.values(), key=lambda piece: (piece.message not in pictures, -added[piece.message]))
+    most = ranked[:limit]
     told = []
     for piece in sorted(most, key=lambda piece: piece.sent_at):
         lines = list(reasons.get(piece.message, ()))
@@ -285,7 +306,9 @@ def _by_level(say: Words, found: Sequence[WhatIf], limit: int) -> list[tuple[str
 def certainty_words(say: Words, one: Assessment, explained: Explanation) -> list[str]:
     """How sure that is, from what was measured."""
     lines: list[str] = []
-    if explained.by_rule:
+    if explained.by_picture:
+        lines.append(say("A rule for pictures gave this level, whatever the words and the score."))
+    elif explained.by_rule:
         lines.append(
             say("A rule gave this level, whatever the score: a direct threat, or three grave signs in plain words.")
         )
@@ -340,3 +363,8 @@ def opinion_words(say: Words, opinion: Opinion) -> list[str]:
         say("It is a language model that can be wrong or be misled by what it reads; it changes nothing above.")
     )
     return lines
+
+
+def said_words(say: Words, piece: Evidence) -> str:
+    """What stands for a message that is shown: its text, or that it is a picture. Never the name of a file."""
+    return piece.text or say("(a picture or video; not shown)")

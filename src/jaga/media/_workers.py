@@ -122,7 +122,7 @@ class Workers:
             if process is None:
                 process = _Process(self._memory_bytes)
             limit_s = self._time_limit_s
-            if "vpdq" in request.kinds:
+            if "vpdq" in request.kinds or request.judge is not None:
                 # A video ends by itself at its budget; only one that is stuck is killed.
                 limit_s += VIDEO_LIMIT_S
             answer = process.ask(request, limit_s)

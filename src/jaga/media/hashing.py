@@ -127,7 +127,7 @@ def _hash_file(path: Path, types: Sequence[HashType], variants: bool, keyframes:
     if size == 0 and path.suffix.lower() in _NAMED_PICTURE:
         problems.append("empty, though named like a picture")
     elif size and seen:
-        answer = workers.look(Request(str(path), seen, variants, keyframes=keyframes))
+        answer = workers.look(Request(str(path), seen, variants, keyframes=keyframes, inside=True))
         picture, looks, video = answer.format, answer.looks, answer.video
         if answer.problem is not None:
             problems.append(answer.problem)

@@ -15,7 +15,7 @@ from jaga.errors import StoreError
 from jaga.media._hash_types import all_hash_types, hash_type
 from jaga.media._workers import Workers
 from jaga.media.banks import BankStore, Known, Meaning
-from jaga.media.hashing import DEFAULT_KINDS, Hashed, Value, hash_files
+from jaga.media.hashing import DEFAULT_KINDS, Hashed, Look, Value, hash_files
 
 if TYPE_CHECKING:
     from jaga.media.pdq_index import PdqIndex
@@ -45,6 +45,8 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
     # Which frame of the file, and how it was turned; None for exact hashes.
     frame: int | None = None
     variant: str | None = None
+    # Which picture inside the file, if it is not the file itself.
+    inside: str | None = None
     # For videos: how many percent of the file's telling frames the known video has, and the other way about.
     of_file_percent: float | None = None
     of_known_percent: float | None = None
@@ -91,13 +93,13 @@ class Matcher:
 
     def match(self, file: Hashed) -> tuple[Match, ...]:
         """What one hashed file is, or is near to; each item once, by its nearest hash."""
-        seen = [(look.frame, value) for look in file.looks for value in look.values]
+        seen = [(look, value) for look in file.looks for value in look.values]
         # Kinds of others have no index of near ones: they are compared as bytes are.
         wanted = [*file.digests.items(), *((value.kind, value.value) for _, value in seen if value.kind != "pdq")]
         found = [_match(known, 0, 0, None, None) for known in self._store.exact(wanted, self._names)]
         if file.video is not None and self._videos is not None:
             found += self._watched(file.video)
-        found += self._near([(frame, value) for frame, value in seen if value.kind == "pdq"])
+        found += self._near([(look, value) for look, value in seen if value.kind == "pdq"])
         best: dict[int, Match] = {}
         for match in sorted(found, key=lambda match: (match.distance_bits, match.frame is not None, match.frame or 0)):
             best.setdefault(match.item, match)
@@ -115,9 +117,9 @@ class Matcher:
             found.append(msgspec.structs.replace(match, of_file_percent=of_file, of_known_percent=of_known))
         return found
 
-    def _near(self, values: Sequence[tuple[int, Value]]) -> list[Match]:
+    def _near(self, values: Sequence[tuple[Look, Value]]) -> list[Match]:
         asked = [
-            (frame, value) for frame, value in values if value.quality is not None and value.quality >= LEAST_QUALITY
+            (look, value) for look, value in values if value.quality is not None and value.quality >= LEAST_QUALITY
         ]
         if not asked or self._index is None or not len(self._index):
             return []
@@ -125,14 +127,15 @@ class Matcher:
         offsets, ids, distances = self._index.search(queries, self._reach)
         known = self._store.by_id(ids.tolist(), self._names)
         found = []
-        for number, (frame, value) in enumerate(asked):
+        for number, (look, value) in enumerate(asked):
             for place in range(int(offsets[number]), int(offsets[number + 1])):
                 one = known.get(int(ids[place]))
                 if one is None:
                     continue
                 limit = self._own_bits if one.threshold_bits is None else one.threshold_bits
                 if distances[place] <= limit:
-                    found.append(_match(one, int(distances[place]), limit, frame, value.variant))
+                    match = _match(one, int(distances[place]), limit, look.frame, value.variant)
+                    found.append(match if look.inside is None else msgspec.structs.replace(match, inside=look.inside))
         return found
 
 

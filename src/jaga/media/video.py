@@ -38,6 +38,8 @@ _ENTRY = struct.Struct("<32sBI")
 _LONGEST_S = 24 * 3600
 # Of one video, so that no file keeps a worker for itself.
 BUDGET_S = 900.0
+# For the few key frames that are judged.
+_STILLS_S = 120.0
 _MOST_PIXELS = 7680 * 4320
 
 # What FFmpeg may take a file for, by its first bytes. It never guesses: playlists and the like would open other files, or the network.
@@ -147,16 +149,7 @@ def features(source: Path | bytes, *, every_s: float = 1.0, keyframes: bool = Fa
     import av
     from av.error import FFmpegError
 
-    if isinstance(source, bytes):
-        head = source[:4096]
-    else:
-        with source.open("rb") as file:
-            head = file.read(4096)
-    kind = container_of(head)
-    if kind is None:
-        raise NotThisFormat("not a video that Jaga reads")
-    # No name for FFmpeg to follow: it reads what is handed to it.
-    opened: Any = BytesIO(source) if isinstance(source, bytes) else source.open("rb")
+    opened, kind = _opened(source)
     until = time.monotonic() + BUDGET_S
     with opened:
         try:
@@ -194,3 +187,56 @@ def features(source: Path | bytes, *, every_s: float = 1.0, keyframes: bool = Fa
                     raise UnreadableInput("no frame of it can be decoded")
         except FFmpegError as error:
             raise UnreadableInput(f"cannot be decoded: {type(error).__name__}") from error
+
+
+def stills(source: Path | bytes, most: int) -> Iterator[npt.NDArray[np.uint8]]:
+    """At most `most` key frames, spread over the video as far as its length is known: uint8[height, width, 3]. Only in a worker process.
+
+    Raises: NotThisFormat, if it is no video; UnreadableInput, if it is damaged, or takes too long (frames before that have come already).
+    """
+    import av
+    from av.error import FFmpegError
+
+    opened, kind = _opened(source)
+    until = time.monotonic() + _STILLS_S
+    with opened:
+        try:
+            with av.open(opened, format=kind, metadata_errors="replace") as container:
+                stream = next(iter(container.streams.video), None)
+                if stream is None:
+                    return
+                stream.thread_type = "NONE"
+                stream.codec_context.skip_frame = "NONKEY"
+                # In microseconds; unknown is zero, and then the first key frames are taken.
+                step_s = (container.duration or 0) / 1e6 / most
+                given, due_s = 0, 0.0
+                for frame in container.decode(stream):
+                    if not frame.key_frame or (frame.time is not None and frame.time < due_s):
+                        continue
+                    if time.monotonic() > until:
+                        raise UnreadableInput(f"takes longer than {_STILLS_S:.0f} s; the rest is left out")
+                    if frame.width * frame.height > _MOST_PIXELS:
+                        raise UnreadableInput(
+                            f"{frame.width:,} x {frame.height:,} pixels are more than a video may have"
+                        )
+                    yield frame.to_ndarray(format="rgb24")
+                    given += 1
+                    if given == most:
+                        return
+                    due_s = (frame.time or 0.0) + step_s
+        except FFmpegError as error:
+            raise UnreadableInput(f"cannot be decoded: {type(error).__name__}") from error
+
+
+def _opened(source: Path | bytes) -> tuple[Any, str]:
+    """A stream and FFmpeg's name for its container. Raises: NotThisFormat, OSError."""
+    if isinstance(source, bytes):
+        head = source[:4096]
+    else:
+        with source.open("rb") as file:
+            head = file.read(4096)
+    kind = container_of(head)
+    if kind is None:
+        raise NotThisFormat("not a video that Jaga reads")
+    # No name for FFmpeg to follow: it reads what is handed to it.
+    return (BytesIO(source) if isinstance(source, bytes) else source.open("rb")), kind

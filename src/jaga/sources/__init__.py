@@ -7,6 +7,7 @@ in time order. `read_path` reads one path in this process, as it stands in the f
 from __future__ import annotations
 
 from jaga.sources._base import Context, Source, local_zone_name, zone_of
+from jaga.sources._files import Files
 from jaga.sources._gather import Gathered, InputSummary, gather
 from jaga.sources._reading import Unit, read_path
 from jaga.sources._registry import all_sources
@@ -14,6 +15,7 @@ from jaga.sources._worker import read_isolated
 
 __all__ = [
     "Context",
+    "Files",
     "Gathered",
     "InputSummary",
     "Source",

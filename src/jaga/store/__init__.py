@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jaga.store._alerts import AlertMessage, Answer, alert_messages, answer_alert, load_assessment
+from jaga.store._alerts import AlertMessage, Answer, alert_messages, answer_alert, load_assessment, withdraw_answer
 from jaga.store._audit import audit, broken_lines
 from jaga.store._backup import backup, restore
 from jaga.store._database import Store, home_folder
@@ -49,4 +49,5 @@ __all__ = [
     "run_imports",
     "settings_of",
     "tell_child",
+    "withdraw_answer",
 ]

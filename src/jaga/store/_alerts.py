@@ -12,16 +12,28 @@ import sqlalchemy as sa
 from sqlalchemy import orm
 
 from jaga.assessment import Assessment
+from jaga.engine import Engine
 from jaga.errors import StoreError, UsageError
 from jaga.records import Message
 from jaga.store import _tables as t
 from jaga.store._audit import audit
 from jaga.store._clock import check_clock
+from jaga.store._families import ids_of
 from jaga.store._hearing import in_parts, pack
+from jaga.store._tuning import tuning_of
 
-__all__ = ["AlertMessage", "Answer", "alert_messages", "answer_alert", "load_assessment", "raise_alerts", "settle"]
+__all__ = [
+    "AlertMessage",
+    "Answer",
+    "alert_messages",
+    "answer_alert",
+    "load_assessment",
+    "raise_alerts",
+    "settle",
+    "withdraw_answer",
+]
 
-Answer = Literal["seen", "fine", "talked", "reported"]
+Answer = Literal["seen", "fine", "talked", "reported", "wrong_person"]
 # Lines before and after each message that shows something.
 CONTEXT = 2
 
@@ -201,18 +213,25 @@ def alert_messages(session: orm.Session, alert_id: int, *, context: bool) -> lis
 
 
 def answer_alert(
-    session: orm.Session, alert_id: int, kind: Answer, *, by: int, reason: str | None, now: datetime
+    session: orm.Session,
+    alert_id: int,
+    kind: Answer,
+    *,
+    by: int,
+    reason: str | None,
+    now: datetime,
+    tactics: Iterable[str] = (),
 ) -> None:
-    """Note what the family says of an alert. Raises: UsageError, StoreError if the clock went back."""
+    """Note what the family says of an alert. The relationship is judged by it at once, others when they are next looked at.
+
+    `tactics`: what of it the answer is about; none: all of it. Raises: UsageError, StoreError if the clock went back.
+    """
     alert = session.get(t.Alert, alert_id)
     if alert is None:
         raise UsageError("no such alert", remedy="look it up anew")
     check_clock(session, now)
-    family, contact = session.execute(
-        sa.select(t.Child.family, t.Relationship.contact)
-        .join(t.Relationship, t.Relationship.child == t.Child.id)
-        .where(t.Relationship.id == alert.relationship)
-    ).one()
+    family = session.scalars(sa.select(t.Child.family).where(t.Child.id == alert.child)).one()
+    contact = session.get_one(t.Relationship, alert.relationship).contact
     # A look does not undo an answer.
     if kind != "seen" or alert.state == "new":
         alert.state, alert.state_at, alert.state_by = kind, now, by
@@ -228,7 +247,65 @@ def answer_alert(
                 by=by,
                 at=now,
                 withdraws=None,
-                record={},
+                record={"tactics": list(dict.fromkeys(tactics))},
             )
         )
+        session.flush()
+        _retune(session, alert)
     audit(session, f"alert.{kind}", at=now, family=family, person=by, subject=f"alert:{alert_id}")
+
+
+def withdraw_answer(session: orm.Session, alert_id: int, *, by: int, now: datetime) -> None:
+    """Take the last answer to an alert back: the alert is open again, and the relationship judged as if it had not been given.
+
+    Both lines of feedback stay. Nothing happens where there is no answer. Raises: UsageError, StoreError if the clock went back.
+    """
+    alert = session.get(t.Alert, alert_id)
+    if alert is None:
+        raise UsageError("no such alert", remedy="look it up anew")
+    check_clock(session, now)
+    given = session.scalars(
+        sa.select(t.FeedbackLine).where(t.FeedbackLine.alert == alert_id).order_by(t.FeedbackLine.id)
+    ).all()
+    taken_back = {line.withdraws for line in given}
+    standing = [line for line in given if line.withdraws is None and line.id not in taken_back]
+    if not standing:
+        return
+    session.add(
+        t.FeedbackLine(
+            child=alert.child,
+            contact=standing[-1].contact,
+            alert=alert_id,
+            kind="withdrawn",
+            reason=None,
+            by=by,
+            at=now,
+            withdraws=standing[-1].id,
+            record={},
+        )
+    )
+    # An answer given before that one stands again.
+    earlier = standing[-2] if len(standing) > 1 else None
+    alert.state = "seen" if earlier is None else earlier.kind
+    alert.reason = None if earlier is None else earlier.reason
+    alert.state_at, alert.state_by = now, by
+    session.flush()
+    _retune(session, alert)
+    family = session.scalars(sa.select(t.Child.family).where(t.Child.id == alert.child)).one()
+    audit(session, "alert.answer_withdrawn", at=now, family=family, person=by, subject=f"alert:{alert_id}")
+
+
+def _retune(session: orm.Session, alert: t.Alert) -> None:
+    row = session.get_one(t.Relationship, alert.relationship)
+    family = session.get_one(t.Family, session.get_one(t.Child, alert.child).family)
+    engine = Engine(
+        child=ids_of(session, alert.child) or (row.contact,),
+        zone=family.zone,
+        tuning=tuning_of(session, family),
+        # Nothing is heard, so no ears are needed.
+        detectors=(),
+    )
+    engine.restore_relationship(row.state)
+    assessment = engine.assessment(row.contact)
+    if assessment is not None and assessment.level != row.level:
+        row.level, row.assessment = assessment.level, pack(assessment)

@@ -12,24 +12,51 @@ from jaga.errors import StoreError, WrongPassphrase
 
 __all__ = ["translated"]
 
-_UNCHANGED = "nothing was changed"
-# Part of the driver's message to what it means and what helps. SQLite's texts are part of its interface (sqlite3_errstr).
-_MEANINGS = (
-    ("not a database", WrongPassphrase, "the key does not fit the store, or its first page is damaged", None),
-    ("disk is full", StoreError, "the disk is full", "free some space and do it again"),
-    ("no space left", StoreError, "the disk is full", "free some space and do it again"),
-    (
-        "disk i/o error",
-        StoreError,
-        "the disk cannot be written or read",
-        "free some space, look at the disk, and do it again",
-    ),
-    ("malformed", StoreError, "the store is damaged", "restore the last backup: jaga home restore"),
-    ("file is encrypted", WrongPassphrase, "the key does not fit the store", None),
-    ("locked", StoreError, "another program holds the store", "wait until it is done, then do it again"),
-    ("readonly", StoreError, "the store may only be read", "give yourself the right to write to the folder"),
-    ("unable to open", StoreError, "the store cannot be opened", "look whether the folder is there and yours"),
-)
+
+def _meanings(where: str) -> tuple[tuple[str, StoreError], ...]:
+    """Part of the driver's message to what it means and what helps. SQLite's texts are part of its interface (sqlite3_errstr)."""
+    full = StoreError("the disk is full; nothing was changed", where=where, remedy="free some space and do it again")
+    return (
+        (
+            "not a database",
+            WrongPassphrase("the key does not fit the store, or its first page is damaged", where=where),
+        ),
+        ("file is encrypted", WrongPassphrase("the key does not fit the store", where=where)),
+        ("disk is full", full),
+        ("no space left", full),
+        (
+            "disk i/o error",
+            StoreError(
+                "the disk cannot be written or read; nothing was changed",
+                where=where,
+                remedy="free some space, look at the disk, and do it again",
+            ),
+        ),
+        (
+            "malformed",
+            StoreError("the store is damaged", where=where, remedy="restore the last backup: jaga home restore"),
+        ),
+        (
+            "locked",
+            StoreError(
+                "another program holds the store; nothing was changed",
+                where=where,
+                remedy="wait until it is done, then do it again",
+            ),
+        ),
+        (
+            "readonly",
+            StoreError(
+                "the store may only be read; nothing was changed",
+                where=where,
+                remedy="give yourself the right to write to the folder",
+            ),
+        ),
+        (
+            "unable to open",
+            StoreError("the store cannot be opened", where=where, remedy="look whether the folder is there and yours"),
+        ),
+    )
 
 
 @contextmanager
@@ -43,7 +70,7 @@ def translated(where: Path) -> Iterator[None]:
         text = str(error.orig)
         found = _meaning(text, where)
         if found is None and isinstance(error, sa.exc.OperationalError):
-            found = StoreError(f"the database failed: {text}; {_UNCHANGED}", where=str(where))
+            found = StoreError(f"the database failed: {text}; nothing was changed", where=str(where))
         if found is None:
             raise
         raise found from error
@@ -57,7 +84,4 @@ def translated(where: Path) -> Iterator[None]:
 
 def _meaning(text: str, where: Path) -> StoreError | None:
     text = text.lower()
-    for part, kind, what, remedy in _MEANINGS:
-        if part in text:
-            return kind(f"{what}; {_UNCHANGED}", where=str(where), remedy=remedy)
-    return None
+    return next((error for part, error in _meanings(str(where)) if part in text), None)

@@ -68,13 +68,15 @@ class Facts:
             if group:
                 self.groups[message.conversation] = None
         self.conversations[message.conversation] = times + 1
-        if ordinal != self.day:
+        # One older than what was counted last may stand on a day that counts already.
+        if ordinal > self.day:
             self.day = ordinal
             self.days += 1
         last = self.last_at
         if last is None or message.sent_at - last >= _SILENCE:
             self.starts[by] += 1
-        self.last_at, self.last_in = message.sent_at, message.conversation
+        if last is None or message.sent_at >= last:
+            self.last_at, self.last_in = message.sent_at, message.conversation
 
     def stored(self) -> dict[str, Any]:
         return {

@@ -15,7 +15,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import orm
 
-from jaga.assessment import PUBLIC, Assessment, Level
+from jaga.assessment import PUBLIC, Assessment, Level, Tuning
 from jaga.engine import Engine
 from jaga.records import Account, Conversation, Message
 from jaga.store import _tables as t
@@ -69,7 +69,7 @@ def _whole(value: Any) -> Any:
 class Place:
     """A conversation and how far it was heard."""
 
-    __slots__ = ("last_at", "record", "row", "stale")
+    __slots__ = ("base", "base_at", "last_at", "record", "row", "stale")
 
     def __init__(self, row: int, record: Conversation | None, last_at: datetime | None, stale: bool) -> None:
         self.row = row
@@ -77,6 +77,9 @@ class Place:
         self.record = record
         self.last_at = last_at
         self.stale = stale
+        # What stood last where it is folded up to, and when that was, as long as older messages are heard: not after it.
+        self.base: bytes | None = None
+        self.base_at: datetime | None = None
 
 
 class Known:
@@ -94,13 +97,22 @@ class Known:
 class Hearing:
     """One child's engine, filled from the store for some conversations.
 
-    `folded`: start from what is folded (the `base` columns) instead of from everything heard.
+    `folded`: start from what is folded (the `base` columns) instead of from everything heard. `deaf`: without ears, for who hears nothing.
     """
 
-    def __init__(self, child: int, ids: Sequence[str], zone: str, *, folded: bool = False) -> None:
+    def __init__(
+        self,
+        child: int,
+        ids: Sequence[str],
+        zone: str,
+        *,
+        tuning: Tuning | None = None,
+        folded: bool = False,
+        deaf: bool = False,
+    ) -> None:
         self.child = child
         self.ids = tuple(ids)
-        self.engine = Engine(child=self.ids, zone=zone)
+        self.engine = Engine(child=self.ids, zone=zone, tuning=tuning, detectors=() if deaf else None)
         self._assessor = self.engine._assessor
         self._observe = self._assessor.observe
         self._folded = folded
@@ -135,6 +147,8 @@ class Hearing:
                     last = self._assessor._last.get(digest)
                     if last is not None:
                         wanted[last[0]] = None
+                    if self._folded:
+                        self._set_aside(digest, state)
         names = self._names(session, wanted)
         for part in in_parts(wanted, 500):
             found = session.scalars(
@@ -165,6 +179,21 @@ class Hearing:
                     names[platform, author] = name
         return names
 
+    def _set_aside(self, digest: str, state: bytes) -> None:
+        place = self.places[digest]
+        thread = self._assessor._threads._threads[digest]
+        times = [one.sent_at for one in (*thread.by_author.values(), thread.child, thread.contact) if one is not None]
+        if digest in self._assessor._last:
+            times.append(self._assessor._last[digest][1])
+        if times:
+            place.base, place.base_at = state, max(times)
+            self._assessor.forget_conversation(digest)
+
+    def _put_back(self, place: Place) -> None:
+        assert place.base is not None
+        self.engine.restore_conversation(place.base)
+        place.base = place.base_at = None
+
     # ------------------------------------------------------------ hearing
 
     def hear(self, message: Message) -> Assessment | None:
@@ -179,6 +208,8 @@ class Hearing:
         if place.last_at is not None and message.sent_at < place.last_at:
             self._disorder(message.conversation, place)
             return None
+        if place.base_at is not None and message.sent_at >= place.base_at:
+            self._put_back(place)
         place.last_at = message.sent_at
         self.heard_in.add(message.conversation)
         risen = self._observe(message)
@@ -194,8 +225,19 @@ class Hearing:
         if facts.last_at is not None and facts.is_late(message):
             known.stale = True
         facts.count(message, by, ordinal, hour, group=place.record is not None and place.record.kind == "group")
+        if self._folded:
+            # Older than what is folded: it does not make the relationship end earlier.
+            relationship.last_at = facts.last_at
+            if relationship.first_at is None or message.sent_at < relationship.first_at:
+                relationship.first_at = message.sent_at
         self.touched.add(contact)
         return None if known.stale else risen
+
+    def end(self) -> None:
+        """After the last message: what is folded stands last where nothing newer came."""
+        for place in self.places.values():
+            if place.base is not None:
+                self._put_back(place)
 
     def _disorder(self, digest: str, place: Place) -> None:
         place.stale = True

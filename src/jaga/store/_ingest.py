@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from sqlalchemy import orm
 
 from jaga.assessment import Assessment, find_child
@@ -30,7 +31,9 @@ from jaga.store._database import Store
 from jaga.store._families import add_account
 from jaga.store._hearing import Hearing, in_parts, micros, pack, plain
 from jaga.store._originals import Originals, originals_of
-from jaga.store._rejudge import rejudge, tells
+from jaga.store._rejudge import rejudge, retune, tells
+from jaga.store._tuning import tuning_of
+from jaga.store._waiting import opened, waiting_folder
 
 __all__ = ["Imported", "import_paths", "queue_import", "run_imports"]
 
@@ -221,6 +224,7 @@ class _Importing:
             self.family = family.id
             self.zone = family.zone
             self.settings = settings_at(family, child, now)
+            self.tuning = tuning_of(session, family)
             self.accounts = [
                 (one.platform, one.author)
                 for one in session.scalars(sa.select(t.ChildAccount).where(t.ChildAccount.child == row.child))
@@ -235,10 +239,29 @@ class _Importing:
         self.changed: dict[str, None] = {}
 
     def run(self, names: Sequence[str] | None) -> Imported:
-        originals = originals_of(self.paths, kept=not self.uploaded)
-        gathered = gather(self.paths, Context(zone=zone_of(self.zone), zone_name=self.zone))
+        if not self._waits():
+            return self._read(self.paths, names)
+        (path,) = self.paths
+        try:
+            with opened(self.store, path, self.title) as plain_path:
+                done = self._read([plain_path], names)
+        except UnreadableInput:
+            path.unlink(missing_ok=True)
+            raise
+        path.unlink(missing_ok=True)
+        return done
+
+    def _waits(self) -> bool:
+        """Whether it lies encrypted where uploads wait."""
+        return self.uploaded and [path.parent for path in self.paths] == [waiting_folder(self.store)]
+
+    def _read(self, paths: Sequence[Path], names: Sequence[str] | None) -> Imported:
+        originals = originals_of(paths, kept=not self.uploaded)
+        gathered = gather(paths, Context(zone=zone_of(self.zone), zone_name=self.zone), cover=_Hidden())
         try:
             originals.check()
+            if self._waits():
+                self._name(gathered, paths[0])
             if not gathered.units:
                 # What an earlier attempt took in is judged all the same.
                 rejudge(self.store, self.child, now=self.now)
@@ -248,7 +271,7 @@ class _Importing:
             if not ids:
                 return self._done(gathered, ids, how)
             refused = _Refused(self.protected, ids, gathered)
-            hearing = Hearing(self.child, ids, self.zone)
+            hearing = Hearing(self.child, ids, self.zone, tuning=self.tuning)
             rows = self._begin(hearing, gathered, refused, originals)
             for batch in in_parts(_in_order(gathered.placed()), BATCH):
                 self._take_in(hearing, gathered, batch, refused, rows)
@@ -258,8 +281,21 @@ class _Importing:
             gathered.close()
         again, alerts = rejudge(self.store, self.child, now=self.now)
         self.alerts += alerts
+        self.alerts += retune(self.store, self.child, now=self.now)
         self.changed.update(dict.fromkeys(again))
         return self._done(gathered, ids, how)
+
+    def _name(self, gathered: Gathered, path: Path) -> None:
+        """Say what the person who brought it in calls it, not where it lay while it was read."""
+
+        def named(text: str) -> str:
+            return text.replace(os.fspath(path), self.title)
+
+        for item in gathered.inputs:
+            item.path = named(item.path)
+            item.problems = [
+                msgspec.structs.replace(one, where=named(one.where), what=named(one.what)) for one in item.problems
+            ]
 
     def _nothing(self, gathered: Gathered) -> UnreadableInput:
         with self.store.session() as session:
@@ -378,7 +414,6 @@ class _Importing:
                 row.found = {**row.found, "skipped": self.skipped}
 
     def _done(self, gathered: Gathered, ids: tuple[str, ...], how: str) -> Imported:
-        # As the person who brought it in knows it, not as it lay while it waited.
         inputs = tuple(gathered.inputs)
         with self.store.session() as session:
             row = session.get_one(t.Import, self.import_id)
@@ -409,6 +444,22 @@ class _Importing:
             child=ids,
             how=how,
         )
+
+
+class _Hidden:
+    """Temporary files are locked with a key that only this process has, for as long as it reads."""
+
+    def __init__(self) -> None:
+        self._cipher = ChaCha20Poly1305(ChaCha20Poly1305.generate_key())
+        self._number = 0
+
+    def hide(self, frame: bytes) -> bytes:
+        self._number += 1
+        nonce = self._number.to_bytes(12, "little")
+        return nonce + self._cipher.encrypt(nonce, frame, None)
+
+    def show(self, hidden: bytes) -> bytes:
+        return self._cipher.decrypt(hidden[:12], hidden[12:], None)
 
 
 def _in_order(placed: Iterable[tuple[int, Message]]) -> Iterator[tuple[int, Message]]:

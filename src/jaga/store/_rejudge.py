@@ -9,7 +9,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import orm
 
-from jaga.assessment import LEVELS, PUBLIC, Assessment
+from jaga.assessment import LEVELS, PUBLIC, Assessment, Tuning
 from jaga.records import Message
 from jaga.store import _tables as t
 from jaga.store._ages import settings_at
@@ -19,8 +19,14 @@ from jaga.store._database import Store
 from jaga.store._families import ids_of
 from jaga.store._hearing import Hearing, in_parts
 from jaga.store._settings import FamilySettings
+from jaga.store._tuning import tuning_of
 
-__all__ = ["rejudge", "tells"]
+__all__ = ["rejudge", "retune", "tells"]
+
+
+# Under this name the child's settings say by which tuning the relationships stand as they do.
+TUNED = "tuned"
+_NEUTRAL = Tuning().to_json().decode()
 
 
 def tells(hearing: Hearing, risen: Assessment, settings: FamilySettings) -> bool:
@@ -46,7 +52,7 @@ def rejudge(store: Store, child_id: int, *, now: datetime) -> tuple[list[str], l
         if again is None:
             return [], []
         contacts, conversations, rows = again
-        hearing = Hearing(child_id, ids, family.zone, folded=True)
+        hearing = Hearing(child_id, ids, family.zone, folded=True, tuning=tuning_of(session, family))
         hearing.load(session, conversations, contacts)
         own = set(
             session.scalars(
@@ -57,6 +63,7 @@ def rejudge(store: Store, child_id: int, *, now: datetime) -> tuple[list[str], l
         )
         for message in _kept(session, rows):
             hearing.hear(message)
+        hearing.end()
     hearing.touched &= contacts
     # Whoever has nothing left of their own to be judged by stays as they were.
     gone = {one for one in contacts if one in hearing.known and one not in hearing.engine.contacts}
@@ -82,6 +89,41 @@ def rejudge(store: Store, child_id: int, *, now: datetime) -> tuple[list[str], l
         settle(session, child_id)
         audit(session, "judged.anew", at=now, family=family.id, subject=f"child:{child_id}", relationships=len(judged))
     return judged, alerts
+
+
+def retune(store: Store, child_id: int, *, now: datetime) -> list[int]:
+    """Judge by what the family has set and answered since the last time, without hearing anything anew; the new alerts.
+
+    To be called while `Store.importing` is held.
+    """
+    with store.session(read_only=True) as session:
+        child = session.get_one(t.Child, child_id)
+        family = session.get_one(t.Family, child.family)
+        settings = settings_at(family, child, now)
+        tuning = tuning_of(session, family)
+        ids = ids_of(session, child_id)
+        if not ids or child.settings.get(TUNED, _NEUTRAL) == tuning.to_json().decode():
+            return []
+        rows = session.execute(
+            sa.select(t.Relationship.contact, t.Relationship.level).where(t.Relationship.child == child_id)
+        )
+        levels = dict(rows.all())
+        # Nothing is heard, so no ears are needed.
+        hearing = Hearing(child_id, ids, family.zone, tuning=tuning, deaf=True)
+        hearing.load(session, (), levels)
+    risen: list[Assessment] = []
+    for contact, level in levels.items():
+        assessment = hearing.engine.assessment(contact)
+        if assessment is not None and assessment.level != level:
+            hearing.touched.add(contact)
+            if tells(hearing, assessment, settings):
+                risen.append(assessment)
+    with store.session() as session:
+        hearing.save(session)
+        alerts = raise_alerts(session, child_id, risen, now=now)
+        child = session.get_one(t.Child, child_id)
+        child.settings = {**child.settings, TUNED: tuning.to_json().decode()}
+    return alerts
 
 
 def _again(

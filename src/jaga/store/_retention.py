@@ -18,7 +18,7 @@ from jaga.store._clock import check_clock
 from jaga.store._database import Store
 from jaga.store._families import ids_of
 from jaga.store._hearing import Hearing, in_parts
-from jaga.store._rejudge import rejudge
+from jaga.store._rejudge import rejudge, retune
 from jaga.store._settings import settings_of
 from jaga.store._sweep import sweep
 
@@ -46,6 +46,7 @@ def drop_expired(store: Store, now: datetime) -> int:
         for child, family, zone, until in children:
             # What is still to be judged anew needs what would be dropped.
             rejudge(store, child, now=now)
+            retune(store, child, now=now)
             gone = _drop(store, child, zone, until)
             if gone:
                 with store.session() as session:
@@ -105,6 +106,7 @@ def _fold(store: Store, child: int, zone: str, chosen: sa.ColumnElement[bool]) -
         hearing.load(session, {row.digest for row in rows}, {row.author for row in rows} - {""})
     for row in rows:
         hearing.hear(_message.decode(row.record))
+    hearing.end()
     with store.session() as session:
         hearing.save_folded(session)
         for part in in_parts((row.id for row in rows), 1_000):

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from jaga.assessment import PUBLIC, Assessment, Day, Evidence, Level, Onset, RiskType, TacticFinding
+from jaga.engine import Engine
 from jaga.records import Attachment, Clock, Problem
 from jaga.records import Conversation as ConversationRecord
 from jaga.records import Message as MessageRecord
@@ -25,6 +26,7 @@ from jaga.store._tables import (
     Family,
     Import,
     Message,
+    Original,
     Person,
     Relationship,
     Trusted,
@@ -338,6 +340,17 @@ def _household(store: Store, salt: str, *, hostile: bool) -> Household:
             )
         ]
 
+        original = put(
+            Original(
+                child=aina.id,
+                imported=made.imports[1],
+                name=words("chat.zip"),
+                kept_where="/home/siti/chat.zip",
+                sha256=bytes(32),
+                size_bytes=4711,
+                at=NOW,
+            )
+        )
         said = [
             _message(direct.digest, "kingray", 0, words("hi, how old are you?")),
             _message(direct.digest, "aina", 1, words("13")),
@@ -364,7 +377,7 @@ def _household(store: Store, salt: str, *, hostile: bool) -> Household:
                 author=message.author,
                 sent_at=message.sent_at,
                 record=record,
-                original=None,
+                original=original,
                 at=NOW,
                 sealed=sha256(record).digest(),
             )
@@ -414,12 +427,20 @@ def _household(store: Store, salt: str, *, hostile: bool) -> Household:
             "groups": [group.digest],
         }
 
+        # States as an engine saves them; no ears, so that making a household is quick.
+        engine = Engine(child="aina", zone="Asia/Kuala_Lumpur", detectors=())
+        engine.know(ConversationRecord(id=public.digest, platform="instagram", kind="public", clock=clock))
+        aunts = MessageRecord(
+            conversation=f"{salt} aunt", author="maksu", sent_at=NOW - timedelta(days=3), text="hi", platform="whatsapp"
+        )
+        engine.observe_all([post, aunts, *said])
+
         def relationship(child: int, assessment: Assessment, some: dict[str, Any]) -> Relationship:
             row = Relationship(
                 child=child,
                 contact=assessment.contact,
                 name=assessment.contact_name,
-                state=b"",
+                state=engine.save_relationship(assessment.contact),
                 assessment=msgspec.msgpack.encode(assessment),
                 level=assessment.level,
                 score=assessment.score,

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from jaga.store import load_assessment
-from jaga.store._tables import AuditLine, Child, Relationship, Trusted
+from jaga.store._tables import AuditLine, Relationship, Trusted
 from tests.family.home.conftest import Opened, csrf_of, log_in, make_house
 from tests.family.home.household import NOW
 
@@ -38,7 +38,7 @@ def test_a_card_says_who_where_how_often_and_what_was_asked_for(opened: Opened) 
         "Stranger who asked to write",
         "WhatsApp",
         "since Oct 26, 2026",
-        "240 messages on 21 days. Mostly they write first.",
+        "240 messages on 21 days · Mostly they write first.",
         "Mostly between 18:00 and 0:00 (100 % of the messages).",
         "Claims to be the same age",
         "Asking for pictures (2×)",
@@ -157,28 +157,27 @@ def test_whom_the_family_knows_is_noted_and_can_be_taken_back(fresh: Opened) -> 
     assert ("kingray", "known", "cousin") in known()
     parent = log_in(house, ours.parent)
     parent.post(f"/friends/{friend}/know", data={"csrf": csrf_of(parent), "kind": "protected"})
-    assert ("kingray", "protected", None) in known()
+    assert ("kingray", "protected", "cousin") in known()
     client.post(f"/friends/{friend}/know", data={"csrf": csrf, "kind": "unknown"})
     assert [contact for contact, _, _ in known()] == ["maksu"]
     assert client.post(f"/friends/{friend}/know", data={"csrf": csrf, "kind": "guilty"}).status_code == 422
     with house.store.session(read_only=True) as session:
         noted = session.scalars(sa.select(AuditLine.what).where(AuditLine.subject == f"relationship:{friend}")).all()
-    assert noted == ["contact.known", "contact.protected", "contact.unknown"]
+        forgot = session.scalars(sa.select(AuditLine.subject).where(AuditLine.what == "contact.protected")).all()
+    assert noted == ["contact.known", "contact.unknown"]
+    assert forgot == [f"child:{ours.children[0]}"]
 
 
-def test_of_an_older_child_nothing_is_told_that_is_only_worth_watching(fresh: Opened) -> None:
+@pytest.mark.parametrize(("level", "told"), [("watch", False), ("concern", True)])
+def test_of_an_older_child_only_what_is_grave_is_told(fresh: Opened, level: str, told: bool) -> None:
     house, ours, _ = fresh
     with house.store.session() as session:
-        row = session.get_one(Relationship, ours.relationships[0])
-        row.level = "watch"
-        child = session.get_one(Child, row.child)
-        child.birth = "2012-01"
+        # Of Danish, who is sixteen.
+        session.get_one(Relationship, ours.relationships[3]).level = level
     client = log_in(house, ours.parent)
-    page = f"/friends/{ours.relationships[0]}"
-    assert "Keep an eye on it" in client.get(page).text
-    assert "Asking for secrecy" in client.get(page).text
-    with house.store.session() as session:
-        session.get_one(Child, row.child).birth = "2010-01"
-    assert 'class="badge watch"' not in client.get(page).text
-    text = client.get(page).text
-    assert "Asking for secrecy" not in text
+    card = client.get(f"/friends?child={ours.children[1]}").text
+    page = client.get(f"/friends/{ours.relationships[3]}").text
+    for text in (card, page):
+        assert ("Asking for pictures" in text) is told
+        assert ('class="badge' in text) is told
+    assert ("tells only what is grave" in page) is not told

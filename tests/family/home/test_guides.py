@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from pathlib import Path
 
@@ -10,7 +9,6 @@ import pytest
 
 from jaga.family.home._guides import fitted, guide_of, guides, texts
 from jaga.family.home._heard import PLATFORMS
-from jaga.family.home._sure import measured
 from jaga.family.home.pages.guides import _ROOM
 from jaga.sources import all_sources
 from jaga.words import LANGUAGES, words
@@ -55,16 +53,6 @@ def test_labels_fit_into_their_places_and_stay_readable(language: str) -> None:
 
 def test_no_text_is_longer_than_a_line_of_the_translations() -> None:
     assert all("\n" not in text and text == text.strip() for text in texts())
-
-
-def test_the_measured_shares_are_those_of_the_documentation() -> None:
-    text = (ROOT / "docs" / "how-sure.md").read_text(encoding="utf-8")
-    table = text.split("## Is the score a probability?")[1].split("## ")[0]
-    rows = re.findall(r"^\| ([\d.]+)–[\d.]+ \| (\d+) \| [\d.]+ \| ([\d.]+) \|$", table, re.MULTILINE)
-    assert len(rows) == 10
-    assert [(one.score, one.conversations, one.risky) for one in measured().steps] == [
-        (float(score), int(count), float(share)) for score, count, share in rows
-    ]
 
 
 def test_the_sources_in_the_guides_are_those_that_are_installed() -> None:

@@ -54,6 +54,7 @@ def _texts(say: Words) -> dict[str, str]:
         "login.failed": say("a log-in that failed"),
         "login.removed": say("tried to log in after being removed"),
         "messages.dropped": say("dropped old messages"),
+        "pack.asked": say("asked for an evidence pack"),
         "pack.made": say("saved an evidence pack"),
         "passkey.added": say("added a passkey"),
         "passkey.removed": say("removed a passkey"),

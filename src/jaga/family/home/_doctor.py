@@ -21,14 +21,14 @@ import sqlalchemy as sa
 
 from jaga import __version__
 from jaga.errors import JagaError
-from jaga.family.home._instance import running
+from jaga.family.home._instance import Running, running
 from jaga.family.home._tls import ends_at, read_certificate
 from jaga.family.home._unlocking import open_store
 from jaga.store import Store, broken_lines
 from jaga.store._tables import AuditLine, Backup, Channel, Delivery, Import, Watched
 from jaga.words import Words
 
-__all__ = ["Finding", "State", "examine"]
+__all__ = ["Finding", "State", "answers", "examine"]
 
 # fail: something does not work. warn: it works, but somebody should look. unknown: it could not be examined.
 State = Literal["ok", "warn", "fail", "unknown"]
@@ -82,6 +82,24 @@ def examine(folder: Path, url: str | None, say: Words, now: datetime) -> Iterato
     yield from _certificate(folder, say, now)
     yield from _server(folder, say)
     yield from _store(folder, url, say, now)
+
+
+def answers(folder: Path) -> bool:
+    """Whether a server is running for the household and answers."""
+    found = running(folder)
+    return found is not None and bool(found.address) and _state(found) is not None
+
+
+def _state(found: Running) -> str | None:
+    """What the server says of itself."""
+    # Our own machine, and a certificate that nobody vouches for: what counts is that somebody answers.
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        with urllib.request.urlopen(f"{found.address}health", timeout=5, context=context) as answer:  # noqa: S310
+            return str(json.loads(answer.read())["state"])
+    except (OSError, ValueError, KeyError):
+        return None
 
 
 def _packages(say: Words) -> Iterator[Finding]:
@@ -183,13 +201,8 @@ def _server(folder: Path, say: Words) -> Iterator[Finding]:
             remedy=say("run: jaga home"),
         )
         return
-    try:
-        # Our own machine, and a certificate that nobody vouches for: what counts is that somebody answers.
-        context = ssl.create_default_context()
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        with urllib.request.urlopen(f"{found.address}health", timeout=5, context=context) as answer:  # noqa: S310
-            state = str(json.loads(answer.read())["state"])
-    except (OSError, ValueError, KeyError):
+    state = _state(found)
+    if state is None:
         yield Finding(
             name="server",
             state="fail",

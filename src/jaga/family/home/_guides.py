@@ -22,6 +22,8 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     screen: Screen
     # What stands on the marked place; empty where a sign stands there.
     label: str
+    # The label is a name, the same in every language.
+    named: bool = False
 
 
 class Guide(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,7 +59,12 @@ def texts() -> list[str]:
     """Every English text in it, for the translations."""
     known = guides()
     found = [one.note for one in known.guides]
-    found += [text for one in known.guides for step in (*one.steps, known.last) for text in (step.text, step.label)]
+    found += [
+        text
+        for one in known.guides
+        for step in (*one.steps, known.last)
+        for text in (step.text, "" if step.named else step.label)
+    ]
     found += [one.name for one in known.guides if " " in one.name]
     return [text for text in dict.fromkeys(found) if text]
 
@@ -80,15 +87,13 @@ def fitted(say: Words, text: str, room: float) -> Label:
 
 
 def _width(text: str) -> float:
-    """About how many ems it takes: marks take none, Chinese letters a whole, Tamil ones nearly, others a little over a half."""
+    """About how many ems it takes: marks take none, Chinese letters a whole, Tamil ones too, others a little over a half."""
     total = 0.0
     for letter in text:
         if unicodedata.category(letter) in ("Mn", "Me", "Cf"):
             continue
-        if unicodedata.east_asian_width(letter) in ("W", "F"):
+        if unicodedata.east_asian_width(letter) in ("W", "F") or "\u0b80" <= letter <= "\u0bff":
             total += 1.0
-        elif "\u0b80" <= letter <= "\u0bff":
-            total += 0.85
         else:
             total += 0.6
     return total

@@ -17,6 +17,7 @@ import msgspec
 from jaga.errors import JagaError, StoreError
 from jaga.family._apart import answering, ask
 from jaga.store import Store, drop_expired, run_imports
+from jaga.store._waiting import clear_opened
 
 __all__ = ["Order", "Result", "do_apart"]
 
@@ -56,6 +57,9 @@ def _carry_out(order: Order) -> Result:
         now = datetime.now(timezone.utc)
         if order.work == "retention":
             return Result(done=drop_expired(store, now))
+        with store.importing():
+            # Nothing is being read: what lies there in the clear was left by a crash.
+            clear_opened(store)
         results = run_imports(store, now=now)
         failed = [one for one in results if isinstance(one, StoreError)]
         if failed:

@@ -1,65 +1,45 @@
-"""How sure: what a score means, in words and as it was measured (docs/how-sure.md; the test compares the two)."""
+"""How sure, why, and what would change it: as jaga.assessment explains a relationship, out of what the store keeps of it."""
 
 from __future__ import annotations
 
-import functools
-from importlib import resources
-
 import msgspec
 
-from jaga.words import Words
+from jaga.assessment import Assessment, Explanation
+from jaga.assessment._reliability import load_reliability
+from jaga.engine import Engine
+from jaga.errors import JagaError
+from jaga.store._tables import Relationship
 
-__all__ = ["Measured", "measured", "sure_words"]
+__all__ = ["explained"]
 
-# A share of fewer conversations than this is chance.
-_FEW = 5
-
-
-class _Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    # Scores from here to below the next step's.
-    score: float
-    conversations: int
-    risky: float
+# Fewer messages than this say little about anybody (as in jaga.assessment._explain).
+_FEW = 20
 
 
-class Measured(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Of conversations with such a score, how many were risky, on `data`."""
+def explained(assessment: Assessment, row: Relationship, zone: str) -> Explanation:
+    """Of the relationship as it is now; where its state cannot be read, only what such a score means.
 
-    schema: int
-    data: str
-    steps: tuple[_Step, ...]
-
-
-@functools.cache
-def measured() -> Measured:
-    raw = (resources.files("jaga.family.home") / "measured.toml").read_bytes()
-    return msgspec.toml.decode(raw, type=Measured)
-
-
-def sure_words(say: Words, score: float) -> list[str]:
-    """Sentences, the plainest first; never a verdict."""
-    lines = [
-        say("Strong signs: several that go together.")
-        if score >= 0.9
-        else say("Clear signs, but such talk can also be harmless.")
-        if score >= 0.7
-        else say("Weak signs: more often than not there is a harmless reason.")
-    ]
-    step = max((one for one in measured().steps if one.score <= score), key=lambda one: one.score)
-    if step.conversations >= _FEW:
-        lines.append(
-            say(
-                "Score {score}: of {count} test conversations with such a score, {share} % were risky.",
-                score=f"{score:.2f}",
-                count=step.conversations,
-                share=round(100 * step.risky),
-            )
-        )
-    else:
-        lines.append(
-            say("Score {score}: too few test conversations had such a score to say more.", score=f"{score:.2f}")
-        )
-    lines.append(
-        say("Those conversations were invented. In a real family most chats are harmless, so a score means less there.")
+    No ear is needed for it, and none is loaded.
+    """
+    band = load_reliability().band(assessment.score)
+    try:
+        engine = Engine(child=assessment.child or "child", zone=zone, detectors=())
+        found = engine.explain(engine.restore_relationship(row.state))
+        if found is not None:
+            # An answer may have lowered it since; what such a score meant is still said of the alert.
+            return found if found.band is not None else msgspec.structs.replace(found, band=band)
+    except (JagaError, msgspec.MsgspecError):
+        # Of an older version, or damaged: the alert itself is readable, and must be.
+        pass
+    return Explanation(
+        contact=assessment.contact,
+        level=assessment.level,
+        by_rule=False,
+        shares=(),
+        against=(),
+        like=(),
+        without=(),
+        raised_by=(),
+        band=band,
+        few=assessment.messages < _FEW,
     )
-    return lines

@@ -15,7 +15,6 @@ from jaga.assessment import PUBLIC, Assessment
 from jaga.family.home._charts import timeline
 from jaga.family.home._disclosure import shown
 from jaga.family.home._house import House
-from jaga.family.home._interim import withdraw_answer
 from jaga.family.home._present import (
     age_of,
     ago,
@@ -28,11 +27,24 @@ from jaga.family.home._present import (
     shown_name,
     zone_of_family,
 )
-from jaga.family.home._sure import sure_words
+from jaga.family.home._sure import explained
 from jaga.family.home._web import Visitor, back, grown_up, house_of, language_of, page
-from jaga.family.sentences import attachment_words, level_words, next_steps, risk_words, stage_words, strongest, why
+from jaga.family.sentences import (
+    attachment_words,
+    certainty_words,
+    change_words,
+    example_words,
+    level_words,
+    next_steps,
+    risk_words,
+    said_words,
+    stage_words,
+    strongest,
+    weighed_words,
+    why,
+)
 from jaga.guidance import Guidance, load_guidance
-from jaga.store import AlertMessage, alert_messages, answer_alert, audit, load_assessment
+from jaga.store import AlertMessage, alert_messages, answer_alert, audit, load_assessment, withdraw_answer
 from jaga.store._tables import Alert, Child, Conversation, Person, Relationship
 from jaga.words import LANGUAGES, Words, words
 
@@ -42,6 +54,10 @@ Answer = Literal["fine", "talked", "reported"]
 _ANSWERED = ("fine", "talked", "reported")
 # A message longer than this is cut on the page; the whole of it stays in the store and in the evidence pack.
 _LONGEST = 2000
+# What weighed most, and what would change it: more is no help.
+_WEIGHED, _CHANGES = 4, 2
+# Scores from which most such test conversations were risky: nearly all, and a clear majority (docs/how-sure.md).
+_STRONG, _CLEAR = 0.9, 0.7
 
 
 @router.get("/alerts/{alert_id}")
@@ -95,6 +111,8 @@ def _page(request: Request, alert_id: int, who: Visitor, *, around: bool) -> Res
         request,
         "alert.html",
         **values,
+        may_pack=limits.lines and who.person.role == "parent",
+        asks_consent=limits.asks_consent,
         may_look_around=limits.context and not around and bool(found.context),
         held_back=not limits.lines,
         around=around,
@@ -141,6 +159,11 @@ def _values(
     steps, talk = _steps(say, guidance, assessment, age_of(child, now.astimezone(zone).date()))
     law = guidance.laws.get(assessment.risk_type or "")
     serious = found.level in ("concern", "urgent")
+    explanation = explained(assessment, relationship, who.family.zone)
+    # The explanation is of the relationship as it is now, and so is the number of messages it names.
+    now_so = msgspec.structs.replace(assessment, messages=relationship.messages)
+    # Examples quote nobody: they are Jaga's own, beside the message that is like them.
+    near = {like.message: example_words(say, like.near) for like in explanation.like}
     return {
         "id": found.id,
         "child": shown_name(child.name),
@@ -158,9 +181,13 @@ def _values(
         "messages": assessment.messages,
         "why": why(say, assessment),
         "chart": timeline(say, assessment.days),
-        "lines": _lines(session, found, child, assessment, say, who, around=around) if lines else [],
+        "lines": _lines(session, found, child, assessment, say, who, near, around=around) if lines else [],
         "zone": who.family.zone,
-        "sure": sure_words(say, assessment.score),
+        "sure": [score_words(say, assessment.score), *certainty_words(say, now_so, explanation)],
+        "weighed": weighed_words(say, explanation, _WEIGHED),
+        "changes": change_words(say, explanation, zone, _CHANGES) if lines else [],
+        # It may have gone on since the alert was raised.
+        "gone_on": explanation.level != found.level,
         "unjudged": [attachment_words(say, kind, count) for kind, count in sorted(assessment.unjudged.items())],
         "steps": steps,
         "talk": talk,
@@ -181,6 +208,7 @@ def _lines(
     assessment: Assessment,
     say: Words,
     who: Visitor,
+    near: dict[str, str],
     *,
     around: bool,
 ) -> list[dict[str, Any]]:
@@ -212,7 +240,7 @@ def _lines(
                 "text": cut(one.message.text, _LONGEST),
                 "language": language,
                 "attachments": _attached(one, say),
-                "why": reasons,
+                "why": [*reasons, near[one.id]] if one.id in near else reasons,
                 "aside": not one.shows,
                 "changed": one.sealed is not None and not one.intact,
                 "part": False,
@@ -226,7 +254,7 @@ def _lines(
                 "when": minute(piece.sent_at, zone),
                 "who": _author(piece.author, child, assessment),
                 "where": None,
-                "text": cut(piece.text, _LONGEST),
+                "text": cut(said_words(say, piece), _LONGEST),
                 "language": piece.language if piece.language in LANGUAGES else None,
                 "attachments": [],
                 "why": reasons,
@@ -236,6 +264,17 @@ def _lines(
             }
         )
     return sorted(lines, key=lambda line: line["at"])
+
+
+def score_words(say: Words, score: float) -> str:
+    """A score, for people."""
+    return (
+        say("Strong signs: several that go together.")
+        if score >= _STRONG
+        else say("Clear signs, but such talk can also be harmless.")
+        if score >= _CLEAR
+        else say("Weak signs: more often than not there is a harmless reason.")
+    )
 
 
 def _author(author: str, child: Child, assessment: Assessment) -> str:
@@ -272,7 +311,7 @@ def _answer_words(session: orm.Session, alert: Alert, say: Words, who: Visitor, 
     if alert.state not in _ANSWERED:
         return ""
     person = session.get(Person, alert.state_by) if alert.state_by is not None else None
-    name = shown_name(person.name) if person is not None and person.family == who.family.id else say("Jaga")
+    name = shown_name(person.name) if person is not None and person.family == who.family.id else "Jaga"
     when = ago(say, alert.state_at, now)
     return {
         "fine": say("{name} answered “this is fine”, {when}.", name=name, when=when),

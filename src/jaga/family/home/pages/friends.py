@@ -11,10 +11,9 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from sqlalchemy import orm
 
-from jaga.assessment import PUBLIC, Assessment
+from jaga.assessment import LEVELS, PUBLIC, Assessment, Level
 from jaga.family.home._charts import hours_chart, hours_strip, hours_words, timeline
 from jaga.family.home._present import (
-    age_of,
     ago,
     app_name,
     children_of,
@@ -27,8 +26,8 @@ from jaga.family.home._present import (
 )
 from jaga.family.home._web import Visitor, a_parent, back, grown_up, house_of, language_of, own_child, page
 from jaga.family.sentences import group_words, level_words, risk_words, tactic_words
-from jaga.store import audit, load_assessment
-from jaga.store._ages import shows_level
+from jaga.store import audit, load_assessment, protect_contact
+from jaga.store._ages import band_of, shows_level
 from jaga.store._tables import Account, Alert, Child, Conversation, Relationship, Trusted
 from jaga.words import Words, words
 
@@ -178,23 +177,22 @@ def _cards(
     }[order]
     ids = list(session.scalars(chosen.order_by(*ordered, Relationship.id).offset((at - 1) * _PAGE).limit(_PAGE)))
     rows = {row.id: row for row in session.scalars(sa.select(Relationship).where(Relationship.id.in_(ids)))}
-    beside = _beside(session, list(rows.values()), list(names), today)
-    return count, [_card(rows[one], names, say, who, beside) for one in ids]
+    beside = _beside(session, list(rows.values()), list(names))
+    return count, [_card(rows[one], names, say, who, beside, today) for one in ids]
 
 
 class _Beside(msgspec.Struct, kw_only=True):
     """What stands in other tables about the relationships of a page, each asked for once."""
 
+    children: dict[int, Child]
     trusted: dict[tuple[int, str], Trusted]
     accounts: dict[tuple[int, str], list[Account]]
     others: dict[str, list[int]]
     titles: dict[tuple[int, str], str]
     alerts: dict[int, int]
-    # Relationships whose level the child is too old for a grown-up to be told of (jaga.store._ages).
-    untold: set[int]
 
 
-def _beside(session: orm.Session, rows: list[Relationship], family: list[int], today: date) -> _Beside:
+def _beside(session: orm.Session, rows: list[Relationship], family: list[int]) -> _Beside:
     contacts = {row.contact for row in rows}
     children = {row.child for row in rows}
     accounts: dict[tuple[int, str], list[Account]] = {}
@@ -216,6 +214,7 @@ def _beside(session: orm.Session, rows: list[Relationship], family: list[int], t
     ):
         alerts[relationship] = alert
     return _Beside(
+        children={one.id: one for one in session.scalars(sa.select(Child).where(Child.id.in_(children)))},
         trusted={
             (one.child, one.contact): one
             for one in session.scalars(
@@ -232,15 +231,12 @@ def _beside(session: orm.Session, rows: list[Relationship], family: list[int], t
             if one.title
         },
         alerts=alerts,
-        untold={
-            row.id
-            for row in rows
-            if row.level == "watch" and not shows_level(session.get_one(Child, row.child), "watch", today)
-        },
     )
 
 
-def _card(row: Relationship, names: dict[int, str], say: Words, who: Visitor, beside: _Beside) -> dict[str, Any]:
+def _card(
+    row: Relationship, names: dict[int, str], say: Words, who: Visitor, beside: _Beside, today: date
+) -> dict[str, Any]:
     facts = facts_of(row)
     assessment = load_assessment(row.assessment)
     zone = zone_of_family(who.family)
@@ -249,13 +245,14 @@ def _card(row: Relationship, names: dict[int, str], say: Words, who: Visitor, be
     apps = facts.platforms or list(assessment.platforms) or [one.platform for one in accounts]
     others = [names[one] for one in beside.others.get(row.contact, ()) if one != row.child]
     groups = [beside.titles[row.child, one] for one in facts.groups[:_GROUPS] if (row.child, one) in beside.titles]
-    untold = row.id in beside.untold
-    serious = row.level != "none" and not untold
+    child = beside.children[row.child]
+    serious = shows_level(child, load_level(row.level), today)
+    details = _tells(child, row, today)
     return {
         "id": row.id,
         "name": shown_name(row.name, row.contact),
         "child": names[row.child],
-        "level": "none" if untold else row.level,
+        "level": row.level if serious else "none",
         "level_words": level_words(say, row.level) if serious else "",
         "risk": risk_words(say, assessment.risk_type) if serious else "",
         "alert": beside.alerts.get(row.id),
@@ -267,15 +264,25 @@ def _card(row: Relationship, names: dict[int, str], say: Words, who: Visitor, be
         "starts": starts_words(say, facts, names[row.child]),
         "strip": hours_strip(facts.hours),
         "hours": hours_words(say, facts.hours),
-        "age": "" if untold else claims_words(say, assessment),
-        "asked": [] if untold else counts(say, assessment, _ASKED),
-        "gifts": [] if untold else counts(say, assessment, ("inducement",)),
+        "age": claims_words(say, assessment) if details else "",
+        "asked": counts(say, assessment, _ASKED) if details else [],
+        "gifts": counts(say, assessment, ("inducement",)) if details else [],
         "groups": listed(say, groups) if groups else "",
         "more_groups": max(0, len(facts.groups) - len(groups)) if groups else 0,
         "group_count": len(facts.groups),
         "others": listed(say, others),
         "other_count": len(others),
     }
+
+
+def load_level(level: str) -> Level:
+    """As it stands in the store, which is older than any list of levels may become."""
+    return level if level in LEVELS else "none"
+
+
+def _tells(child: Child, row: Relationship, today: date) -> bool:
+    """Whether what was heard is told at all: of an older child only once it is grave (jaga.store._ages)."""
+    return band_of(child, today).told_from == "watch" or shows_level(child, load_level(row.level), today)
 
 
 # What a contact may have asked for or pushed to, as it is told on a card.
@@ -393,10 +400,11 @@ def friend(request: Request, friend_id: int, who: Annotated[Visitor, Depends(gro
     now = house.now()
     say = words(language_of(request))
     zone = zone_of_family(who.family)
+    today = now.astimezone(zone).date()
     with house.store.session(read_only=True) as session:
         row, child = own_relationship(session, who, friend_id)
         names = {one.id: shown_name(one.name) for one in children_of(session, who)}
-        beside = _beside(session, [row], list(names), now.astimezone(zone).date())
+        beside = _beside(session, [row], list(names))
         assessment = load_assessment(row.assessment)
         facts = facts_of(row)
         trusted = beside.trusted.get((row.child, row.contact))
@@ -406,7 +414,7 @@ def friend(request: Request, friend_id: int, who: Annotated[Visitor, Depends(gro
         return page(
             request,
             "friend.html",
-            one=_card(row, names, say, who, beside),
+            one=_card(row, names, say, who, beside, today),
             own_posts=row.contact == PUBLIC,
             account=shown_name(row.contact),
             # Names that came in later, or on another app: a change of name is worth knowing.
@@ -429,8 +437,10 @@ def friend(request: Request, friend_id: int, who: Annotated[Visitor, Depends(gro
                     "count": finding.count,
                     "since": day_words(say, finding.first_at, zone),
                 }
-                for finding in (() if row.id in beside.untold else assessment.tactics)
+                for finding in assessment.tactics
+                if _tells(child, row, today)
             ],
+            kept_back=bool(assessment.tactics) and not _tells(child, row, today),
             alerts=[
                 {
                     "id": one.id,
@@ -443,7 +453,6 @@ def friend(request: Request, friend_id: int, who: Annotated[Visitor, Depends(gro
             trusted=trusted,
             may_protect=who.person.role == "parent",
             trusted_who=shown_name(trusted.who) if trusted is not None and trusted.who else "",
-            older=(age_of(child, now.astimezone(zone).date()) or 0) >= 16,
         )
 
 
@@ -461,6 +470,13 @@ def know(
     if kind == "protected":
         # What is never read is a parent's to say.
         a_parent(request)
+        with house.store.session(read_only=True) as session:
+            row, child = own_relationship(session, who, friend_id)
+        # It also forgets what was read of them; the card goes with it.
+        protect_contact(
+            house.store, child.id, row.contact, who=person.strip() or None, by=who.person.id, now=house.now()
+        )
+        return back(f"/children/{child.id}#unread")
     with house.store.session() as session:
         row, child = own_relationship(session, who, friend_id)
         found = session.scalar(sa.select(Trusted).where(Trusted.child == row.child, Trusted.contact == row.contact))

@@ -288,6 +288,7 @@ def _queue(request: Request, who: Visitor, asked: str, done: list[Received]) -> 
         return _page(request, who, child=child.id, fault=say("No file was chosen, or it was empty."), status=400)
     for one in done:
         queue_import(house.store, child.id, Path(one.path), one.name, by=who.person.id, uploaded=True, now=house.now())
+    house.wake()
     return back("/sources#imports")
 
 
@@ -335,6 +336,7 @@ def watch(
                 )
     if fault:
         return _page(request, who, fault=fault, typed=path[:4096], status=422)
+    house.wake()
     return back("/sources#watched")
 
 
