@@ -107,7 +107,7 @@ def retune(store: Store, child_id: int, *, now: datetime) -> list[int]:
         rows = session.execute(
             sa.select(t.Relationship.contact, t.Relationship.level).where(t.Relationship.child == child_id)
         )
-        levels = dict(rows.tuples().all())
+        levels = dict(rows.all())
         # Nothing is heard, so no ears are needed.
         hearing = Hearing(child_id, ids, family.zone, tuning=tuning, deaf=True)
         hearing.load(session, (), levels)

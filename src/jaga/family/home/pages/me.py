@@ -43,8 +43,6 @@ def told_kindly(say: Words, level: str, risk: str) -> str:
         "image_selling": say("somebody may be using you"),
         "exposure": say("something about you can be seen by everyone"),
         "distress": say("you may be having a hard time"),
-        "known_image": say("a picture that is against the law may have come to your phone"),
-        "sensitive_image": say("a private picture may have been sent or asked for"),
     }.get(risk, say("something in a chat may not be right"))
     if level == "urgent":
         return say("Your parents were asked to look after you today: {about}.", about=about)
@@ -79,7 +77,7 @@ def _looks(session: orm.Session, say: Words, who: Visitor, child: Child) -> list
     """The last times somebody looked at something of this child's."""
     mine = set(session.scalars(sa.select(Alert.id).where(Alert.child == child.id)))
     rows = session.execute(sa.select(Person.id, Person.name).where(Person.family == child.family))
-    people = dict(rows.tuples().all())
+    people = dict(rows.all())
     found: list[dict[str, Any]] = []
     lines = session.scalars(
         sa.select(AuditLine)
