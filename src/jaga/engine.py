@@ -15,6 +15,7 @@ import threading
 from collections.abc import AsyncIterable, Iterable, Sequence
 from datetime import datetime, timedelta, timezone, tzinfo
 from itertools import islice
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from jaga.assessment import COMPACT, Assessment, Assessor, Keep, Model
@@ -22,6 +23,7 @@ from jaga.assessment._state import dump, dump_all, forget, load, load_all, put_a
 from jaga.errors import UnreadableInput, UsageError
 from jaga.records import Account, Conversation, Message
 from jaga.signals import Detector
+from jaga.signals.encoder import Reader
 
 __all__ = ["Engine"]
 
@@ -34,7 +36,8 @@ class Engine:
 
     `child`: the author ids under which the child writes, or one of them. `zone`: where the child lives, an IANA name, an offset
     such as "+08:00" or a tzinfo; it says what night is. `conversations` and `accounts`: what is known beforehand (see `know`).
-    `model`, `detectors`: other weights or ears than those that ship. `keep`: how much of the evidence is kept.
+    `model`, `detectors`: other weights or ears than those that ship. `keep`: how much of the evidence is kept. `encoder`: another
+    reader of windows than the one that ships, or None for none.
     Raises: UsageError, if `child` names nobody or `zone` is unknown.
 
     Feed the messages of a relationship in time order. Different conversations may come from different threads.
@@ -50,6 +53,7 @@ class Engine:
         model: Model | None = None,
         detectors: Sequence[Detector] | None = None,
         keep: Keep = COMPACT,
+        encoder: Reader | Literal["shipped"] | None = "shipped",
     ) -> None:
         people = (child,) if isinstance(child, str) else tuple(child)
         if not any(people):
@@ -65,6 +69,7 @@ class Engine:
             model=model,
             detectors=detectors,
             keep=keep,
+            encoder=encoder,
         )
         # Python runs one thread at a time in here anyway; the lock keeps a message's steps together.
         self._lock = threading.RLock()
@@ -149,6 +154,7 @@ class Engine:
         model: Model | None = None,
         detectors: Sequence[Detector] | None = None,
         keep: Keep = COMPACT,
+        encoder: Reader | Literal["shipped"] | None = "shipped",
     ) -> Engine:
         """An engine that goes on where `save` was called, with the same answers. Raises: UnreadableInput."""
         everything = load_all(stored)
@@ -160,6 +166,7 @@ class Engine:
                 model=model,
                 detectors=detectors,
                 keep=keep,
+                encoder=encoder,
             )
         except UsageError as error:
             raise UnreadableInput(f"is not a saved state: {error.what}") from error

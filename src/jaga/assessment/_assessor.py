@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
+from typing import Literal
 
 from jaga.assessment._keep import EVERYTHING, Keep
 from jaga.assessment._model import Model, load_model
@@ -13,6 +14,7 @@ from jaga.assessment._thread import Threads
 from jaga.assessment._types import Assessment
 from jaga.records import Account, Conversation, Message
 from jaga.signals import Actor, Before, Contextual, Detector, Signal, all_detectors
+from jaga.signals.encoder import Reader, load_encoder
 
 __all__ = ["PUBLIC", "Assessor"]
 
@@ -40,7 +42,8 @@ class Assessor:
     """Judges every relationship of one child. Feed messages in time order; ask at any time.
 
     `child`: the author ids of the child. `conversations` and `accounts` tell kinds and names; a conversation that is not
-    among them counts as direct. `zone`: the child's, for night hours. `keep`: how much is kept (see Keep).
+    among them counts as direct. `zone`: the child's, for night hours. `keep`: how much is kept (see Keep). `encoder`: what reads
+    windows of messages where the ears leave the answer open; by default the one that ships, if its package is installed.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class Assessor:
         model: Model | None = None,
         detectors: Sequence[Detector] | None = None,
         keep: Keep = EVERYTHING,
+        encoder: Reader | Literal["shipped"] | None = "shipped",
     ) -> None:
         self.child = tuple(child)
         self._is_child = frozenset(self.child)
@@ -63,7 +67,8 @@ class Assessor:
         self._keep = keep
         self._model = model or load_model()
         self._plain, self._contextual = _shipped() if detectors is None else _split(detectors)
-        self._threads = Threads(keep.context)
+        self._encoder = load_encoder() if encoder == "shipped" else encoder
+        self._threads = Threads(keep.context, lines=self._encoder is not None)
         self.relationships: dict[str, Relationship] = {}
         # In a conversation: who spoke last, and when.
         self._last: dict[str, tuple[str, datetime]] = {}
@@ -105,7 +110,7 @@ class Assessor:
         if offset is None:
             offset = self._offsets[key] = message.sent_at.astimezone(self._zone).utcoffset() or timedelta()
         local = message.sent_at + offset
-        rose = relationship.observe(message, by, signals, local.toordinal(), local.hour, addressed, tone)
+        rose = relationship.observe(message, by, signals, local.toordinal(), local.hour, addressed, tone, self._threads)
         return relationship.assessment() if rose else None
 
     def listen(self, message: Message, by: Actor, before: Before) -> tuple[list[Signal], float | None]:
@@ -133,7 +138,8 @@ class Assessor:
     def _start(self, contact: str, platform: str) -> Relationship:
         account = self._accounts.get((platform, contact))
         name = account.name if account is not None else None
-        return Relationship(self.child[0] if self.child else "", contact, name, self._model, self._keep)
+        child = self.child[0] if self.child else ""
+        return Relationship(child, contact, name, self._model, self._keep, self._encoder)
 
     def assessments(self) -> Iterator[Assessment]:
         """Every relationship, the most worrying first; equal ones by who wrote more."""

@@ -8,9 +8,11 @@ from datetime import datetime
 
 from jaga.assessment._keep import EVERYTHING, Keep
 from jaga.assessment._model import Model
+from jaga.assessment._thread import Threads
 from jaga.assessment._types import LEVELS, Assessment, Day, Evidence, Level, Onset, RiskType, TacticFinding
 from jaga.records import Message
 from jaga.signals import Actor, Signal
+from jaga.signals.encoder import Reader, Stage
 from jaga.signals.learned import GROUP as LEARNED
 
 __all__ = ["Relationship"]
@@ -42,6 +44,8 @@ _AFTER_REFUSAL = 8
 _LONG = 100.0
 # A rise of the near tone that is worth judging anew.
 _TONE_STEP = 0.02
+# Windows that the encoder read and whose answers count.
+_READ = 8
 # People of a group whom a contact turned to with a tactic; counted no further.
 _MANY = 8
 
@@ -106,7 +110,13 @@ class Relationship:
     """The running state of one child with one contact."""
 
     def __init__(
-        self, child: str, contact: str, contact_name: str | None, model: Model, keep: Keep = EVERYTHING
+        self,
+        child: str,
+        contact: str,
+        contact_name: str | None,
+        model: Model,
+        keep: Keep = EVERYTHING,
+        encoder: Reader | None = None,
     ) -> None:
         self.child = child
         self.contact = contact
@@ -146,6 +156,11 @@ class Relationship:
         self._pace_day = 0
         self._first_day = 0
         self._model = model
+        self._encoder = encoder
+        # The ears' log-odds as of the last judgement; the encoder's last answers, and the message after which it last read.
+        self._odds = -math.inf
+        self._read: list[float] = []
+        self._read_at: int | None = None
         self._tactics: dict[str, _Tactic] = {}
         self._days: dict[int, list[float]] = {}
         # How many days an entry of `_days` stands for, and the day they are counted from.
@@ -166,10 +181,12 @@ class Relationship:
         local_hour: int,
         addressed: str | None = None,
         tone: float | None = None,
+        threads: Threads | None = None,
     ) -> bool:
         """Take in the next message in time order. True if the level rose.
 
-        `addressed`: whom it turns to in a group. `tone`: log-likelihood ratio of the message in risky against safe talk.
+        `addressed`: whom it turns to in a group. `tone`: log-likelihood ratio of the message in risky against safe talk. `threads`:
+        where the encoder finds what it reads.
         """
         index = self.messages
         self.messages = index + 1
@@ -234,9 +251,13 @@ class Relationship:
             self._far = self._far * _FAR_KEEP + tone
             self._far_weight = self._far_weight * _FAR_KEEP + 1.0
         # Tone alone judges nobody: it counts once something was heard, and when it sounds worse than at the last judgement.
-        if not heard and (not self._tactics or self._near_tone() <= self._judged_tone + _TONE_STEP):
+        if (
+            not heard
+            and (not self._tactics or self._near_tone() <= self._judged_tone + _TONE_STEP)
+            and (self._encoder is None or not self._due(self._encoder.stage, index))
+        ):
             return False
-        return self._judge(message, index)
+        return self._judge(message, index, threads)
 
     def _hear(self, signal: Signal, message: Message, index: int) -> float:
         key = signal.tactic
@@ -360,9 +381,20 @@ class Relationship:
         heard = sum(min(1.0, found.get(name, 0.0) / _CLEAR) for name in _CONTACT)
         found["diversity"] = max(0.0, heard - 1.0)
         found["history"] = math.log1p(self.messages / _LONG)
+        if self._read:
+            found["read_worst"] = max(self._read)
+            found["read_mean"] = math.fsum(self._read) / len(self._read)
         return found
 
-    def _judge(self, message: Message, index: int) -> bool:
+    def _due(self, stage: Stage, index: int) -> bool:
+        """Whether the encoder reads now: what was heard leaves the answer open, and it did not read just before."""
+        return (
+            self._odds >= stage.gate
+            and self.level in ("none", "watch")
+            and (self._read_at is None or index - self._read_at >= stage.every)
+        )
+
+    def _judge(self, message: Message, index: int, threads: Threads | None) -> bool:
         model = self._model
         self.judged += 1
         self._judged_tone = max(self._judged_tone, self._near_tone())
@@ -375,8 +407,21 @@ class Relationship:
             if one in features and other in features:
                 parts[pair] = weight * min(features[one], features[other])
         odds = model.bias + sum(parts.values())
-        score = 1.0 / (1.0 + math.exp(-(model.slope * odds + model.shift)))
-        level = self._level(score, features)
+        self._odds = odds
+        bars: Model | Stage = model
+        if self._encoder is not None:
+            bars = stage = self._encoder.stage
+            if threads is not None and message.text and self._due(stage, index):
+                self._read = [*self._read[1 - _READ :], self._encoder.odds(threads.window(message.conversation))]
+                self._read_at = index
+        if self._encoder is not None and self._read:
+            mean = math.fsum(self._read) / len(self._read)
+            parts["encoder"] = stage.bias + (stage.odds - 1.0) * odds + stage.worst * max(self._read) + stage.mean * mean
+            odds += parts["encoder"]
+            score = 1.0 / (1.0 + math.exp(-odds))
+        else:
+            score = 1.0 / (1.0 + math.exp(-(model.slope * odds + model.shift)))
+        level = self._level(score, features, bars)
         if score > self.score:
             self.score = score
             self._contributions = parts
@@ -388,13 +433,12 @@ class Relationship:
                 )
             self.level = level
             # A level that a rule gives by itself carries at least its score.
-            least = {"none": 0.0, "watch": model.watch, "concern": model.concern, "urgent": model.urgent}[level]
+            least = {"none": 0.0, "watch": bars.watch, "concern": bars.concern, "urgent": bars.urgent}[level]
             self.score = max(self.score, score, least)
             self._contributions = parts
         return rose
 
-    def _level(self, score: float, features: dict[str, float]) -> Level:
-        model = self._model
+    def _level(self, score: float, features: dict[str, float], bars: Model | Stage) -> Level:
         threatened = self._threatened and features["threat"] >= 0.5
         grave = threatened
         # Three of the grave tactics, each in plain words that a pattern names, weigh as much as a threat.
@@ -405,7 +449,7 @@ class Relationship:
         ]
         # Unless the talk warns of them: a safety lesson names them all.
         grave = grave or (len(plain) >= 3 and features.get("protective", 0.0) < _HEARD)
-        if score < model.watch and not grave:
+        if score < bars.watch and not grave:
             return "none"
         core = [name for name in CORE if features.get(name, 0.0) >= _HEARD]
         soft = [name for name in _SOFT if features.get(name, 0.0) >= _HEARD]
@@ -418,7 +462,7 @@ class Relationship:
             or (selling and bool(core or soft))
         )
         # A direct threat is told at once, whatever the rest of the talk sounds like.
-        if (score < model.concern and not grave) or not enough:
+        if (score < bars.concern and not grave) or not enough:
             return "watch"
         meeting = self._tactics.get("meeting")
         secret_meeting = (
@@ -430,7 +474,7 @@ class Relationship:
         sent = compliance is not None and bool({"agrees_send", "agrees_meet"} & set(compliance.groups))
         distress = self._tactics.get("distress")
         danger = distress is not None and "self_harm" in distress.groups
-        if score >= model.urgent and (threatened or secret_meeting or danger or (sent and len(core) >= 2)):
+        if score >= bars.urgent and (threatened or secret_meeting or danger or (sent and len(core) >= 2)):
             return "urgent"
         return "concern"
 

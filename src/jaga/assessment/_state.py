@@ -13,6 +13,7 @@ to fit in the order of `_SHED`: first shorter texts, then fewer pieces of eviden
 
 from __future__ import annotations
 
+import math
 import re
 import zlib
 from collections.abc import Iterable, Iterator
@@ -28,6 +29,7 @@ from jaga.assessment._types import Evidence, Level, Onset
 from jaga.errors import UnreadableInput
 from jaga.records import Account, Conversation, Message
 from jaga.signals import Actor
+from jaga.signals.encoder import fitting
 
 __all__ = ["LIMIT", "VERSION", "Everything", "dump", "dump_all", "forget", "load", "load_all", "put_all"]
 
@@ -88,6 +90,8 @@ class _Context(msgspec.Struct, array_like=True):
     contact: Message | None
     last: tuple[str, datetime] | None
     spoke: str | None
+    # The last lines of both sides, as many as the encoder could still read.
+    lines: list[str] = []
 
 
 class _State(msgspec.Struct, array_like=True):
@@ -134,6 +138,10 @@ class _State(msgspec.Struct, array_like=True):
     # Conversations that evidence or onset name and `conversations` no longer does.
     elsewhere: list[str]
     contexts: list[_Context]
+    # The ears' log-odds as of the last judgement (none yet: null); the encoder's answers, and the message it last read after.
+    odds: float | None = None
+    read: list[float] = []
+    read_at: int | None = None
 
 
 class Everything(msgspec.Struct, array_like=True):
@@ -389,6 +397,9 @@ def _taken(one: Relationship, contexts: list[_Context], shed: _Shed) -> _State:
         tactics=tactics,
         elsewhere=list(places)[len(one.conversations) :],
         contexts=contexts[-shed.contexts :] if shed.contexts else [],
+        odds=None if math.isinf(one._odds) else one._odds,
+        read=list(one._read),
+        read_at=one._read_at,
     )
 
 
@@ -402,7 +413,11 @@ def _strongest(evidence: list[Evidence], most: int) -> Iterator[Evidence]:
 
 
 def _given(assessor: Assessor, state: _State) -> Relationship:
-    one = Relationship(state.child, state.contact, state.contact_name, assessor._model, assessor._keep)
+    one = Relationship(
+        state.child, state.contact, state.contact_name, assessor._model, assessor._keep, assessor._encoder
+    )
+    one._odds = -math.inf if state.odds is None else state.odds
+    one._read, one._read_at = state.read, state.read_at
     for name in _PLAIN:
         setattr(one, name, getattr(state, name.lstrip("_")))
     one.platforms = dict.fromkeys(state.platforms)
@@ -468,6 +483,7 @@ def _context(assessor: Assessor, identifier: str) -> _Context:
         contact=thread.contact,
         last=assessor._last.get(identifier),
         spoke=assessor._spoke.get(identifier),
+        lines=fitting(thread.lines),
     )
 
 
@@ -479,7 +495,7 @@ def _put_contexts(assessor: Assessor, conversations: dict[str, Conversation], co
         if identifier not in assessor._threads._threads:
             thread = _Thread()
             thread.by_author = {message.author: message for message in context.authors}
-            thread.child, thread.contact = context.child, context.contact
+            thread.child, thread.contact, thread.lines = context.child, context.contact, context.lines
             assessor._threads._threads[identifier] = thread
         if context.last is not None:
             assessor._last.setdefault(identifier, context.last)
