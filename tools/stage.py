@@ -104,39 +104,31 @@ class Data:
 
         What the encoders read takes long, so it is kept beside them under a name that changes with whatever it depends on.
         """
-        kept: Path | None = None
-        if only is None:
-            seal = crc32(msgspec.json.encode((self.model, OPEN)))
-            for name, ear in zip(self.folds, self.ears, strict=True):
-                seal = crc32(ear.save(), crc32(self.encoder(name).read_bytes(), seal))
-            kept = self.encoders / f"moments-{seal:08x}.json"
-            if kept.exists():
-                stored = msgspec.json.decode(kept.read_bytes(), type=list[Moments])
-                return [
-                    [(one, found, weight) for (one, weight), found in zip(scenarios, part, strict=True)]
-                    for scenarios, part in zip(self.scenarios, stored, strict=True)
-                ]
         work = [
             (scenarios, ear, self.encoder(name) if only is None else None, self.model, only)
             for name, ear, scenarios in zip(self.folds, self.ears, self.scenarios, strict=True)
         ]
         with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-            found = list(pool.map(read, work))
-        if kept is not None:
-            kept.write_bytes(msgspec.json.encode([[moments for _, moments, _ in part] for part in found]))
-        return found
+            return list(pool.map(read, work))
 
 
 def read(work: tuple[list[tuple[Scenario, float]], Table, Path | None, Model, Sequence[str] | None]) -> list[Seen]:
     """Moments of conversations, with what an encoder that learned from none of them read."""
     scenarios, ear, path, model, only = work
-    encoder = None
-    if path is not None:
+    detectors = [one for one in with_ear(ear) if only is None or one.name in only]
+    if path is None:
+        return [(one, moments(one, detectors, model), weight) for one, weight in scenarios]
+    seal = crc32(ear.save(), crc32(path.read_bytes(), crc32(msgspec.json.encode((model, OPEN)))))
+    kept = path.with_name(f"{path.stem}-moments-{seal:08x}.json")
+    if kept.exists():
+        stored = msgspec.json.decode(kept.read_bytes(), type=Moments)
+    else:
         encoder = Encoder.load(path.read_bytes(), str(path))
         encoder.stage = OPEN
         encoder.start(str(path))
-    detectors = [one for one in with_ear(ear) if only is None or one.name in only]
-    return [(one, moments(one, detectors, model, encoder), weight) for one, weight in scenarios]
+        stored = [moments(one, detectors, model, encoder) for one, _ in scenarios]
+        kept.write_bytes(msgspec.json.encode(stored))
+    return [(one, found, weight) for (one, weight), found in zip(scenarios, stored, strict=True)]
 
 
 def rows_of(parts: Sequence[list[Seen]], names: Sequence[str], ridge: float) -> list[list[Row]]:
