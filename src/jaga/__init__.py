@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jaga.assessment import Assessment
+    from jaga.assessment import Assessment, Feedback, Tuning
     from jaga.engine import Engine
     from jaga.records import Account, Clock, Conversation, Message
 
-__all__ = ["Account", "Assessment", "Clock", "Conversation", "Engine", "Message", "__version__"]
+__all__ = ["Account", "Assessment", "Clock", "Conversation", "Engine", "Feedback", "Message", "Tuning", "__version__"]
 
 __version__ = "0.1.0"
 
@@ -20,7 +20,9 @@ _HOMES = {
     "Clock": "jaga.records",
     "Conversation": "jaga.records",
     "Engine": "jaga.engine",
+    "Feedback": "jaga.assessment",
     "Message": "jaga.records",
+    "Tuning": "jaga.assessment",
 }
 
 

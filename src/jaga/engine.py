@@ -18,8 +18,17 @@ from itertools import islice
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from jaga.assessment import COMPACT, Assessment, Assessor, Keep, Model
-from jaga.assessment._state import dump, dump_all, forget, load, load_all, put_all
+from jaga.assessment import COMPACT, Assessment, Assessor, Explanation, Keep, Model, Tuning
+from jaga.assessment._state import (
+    dump,
+    dump_all,
+    dump_conversation,
+    forget,
+    load,
+    load_all,
+    load_conversation,
+    put_all,
+)
 from jaga.errors import UnreadableInput, UsageError
 from jaga.records import Account, Conversation, Message
 from jaga.signals import Detector
@@ -36,8 +45,8 @@ class Engine:
 
     `child`: the author ids under which the child writes, or one of them. `zone`: where the child lives, an IANA name, an offset
     such as "+08:00" or a tzinfo; it says what night is. `conversations` and `accounts`: what is known beforehand (see `know`).
-    `model`, `detectors`: other weights or ears than those that ship. `keep`: how much of the evidence is kept. `encoder`: another
-    reader of windows than the one that ships, or None for none.
+    `model`, `detectors`: other weights or ears than those that ship. `keep`: how much of the evidence is kept.
+    `tuning`: what the family moved.
     Raises: UsageError, if `child` names nobody or `zone` is unknown.
 
     Feed the messages of a relationship in time order. Different conversations may come from different threads.
@@ -53,6 +62,7 @@ class Engine:
         model: Model | None = None,
         detectors: Sequence[Detector] | None = None,
         keep: Keep = COMPACT,
+        tuning: Tuning | None = None,
         encoder: Reader | Literal["shipped"] | None = "shipped",
     ) -> None:
         people = (child,) if isinstance(child, str) else tuple(child)
@@ -69,6 +79,7 @@ class Engine:
             model=model,
             detectors=detectors,
             keep=keep,
+            tuning=tuning or Tuning(),
             encoder=encoder,
         )
         # Python runs one thread at a time in here anyway; the lock keeps a message's steps together.
@@ -139,6 +150,27 @@ class Engine:
         with self._lock:
             return list(self._assessor.assessments())
 
+    def explain(self, contact: str) -> Explanation | None:
+        """Why the relationship with one contact is judged as it is, and what would change it; None if there is none.
+
+        Takes a few milliseconds: ask for what is shown. The same before saving and after restoring.
+        """
+        with self._lock:
+            return self._assessor.explain(contact)
+
+    @property
+    def tuning(self) -> Tuning:
+        """The tuning it judges by."""
+        return self._assessor.tuning
+
+    def tune(self, tuning: Tuning) -> list[Assessment]:
+        """Judge everything anew with another tuning; the relationships whose level is another one now, higher or lower.
+
+        The answers are those of an engine that had this tuning from the start (docs/engine.md).
+        """
+        with self._lock:
+            return list(self._assessor.tune(tuning))
+
     # ------------------------------------------------------------ saving and restoring
 
     def save(self) -> bytes:
@@ -154,9 +186,13 @@ class Engine:
         model: Model | None = None,
         detectors: Sequence[Detector] | None = None,
         keep: Keep = COMPACT,
+        tuning: Tuning | None = None,
         encoder: Reader | Literal["shipped"] | None = "shipped",
     ) -> Engine:
-        """An engine that goes on where `save` was called, with the same answers. Raises: UnreadableInput."""
+        """An engine that goes on where `save` was called, with the same answers, unless it is given another tuning.
+
+        Raises: UnreadableInput.
+        """
         everything = load_all(stored)
         try:
             engine = cls(
@@ -166,6 +202,7 @@ class Engine:
                 model=model,
                 detectors=detectors,
                 keep=keep,
+                tuning=everything.tuning if tuning is None else tuning,
                 encoder=encoder,
             )
         except UsageError as error:
@@ -173,14 +210,15 @@ class Engine:
         put_all(engine._assessor, engine._conversations, everything)
         return engine
 
-    def save_relationship(self, contact: str) -> bytes:
+    def save_relationship(self, contact: str, *, conversations: bool = True) -> bytes:
         """One relationship, in at most 4,096 bytes, with what stood last in its conversations of two.
 
-        What stood last in groups belongs to many relationships and is only in `save`. Raises: UsageError, if there is none.
+        What stood last in groups belongs to many relationships: `save_conversation` gives it. `conversations=False` leaves out
+        those of two as well, for who saves each by itself. Raises: UsageError, if there is no such relationship.
         """
         with self._lock:
             try:
-                return dump(self._assessor, contact)
+                return dump(self._assessor, contact, contexts=conversations)
             except KeyError:
                 raise _nobody(contact) from None
 
@@ -188,6 +226,16 @@ class Engine:
         """Take in what `save_relationship` gave, in place of what is known of that contact; the contact. Raises: UnreadableInput."""
         with self._lock:
             return load(self._assessor, self._conversations, stored)
+
+    def save_conversation(self, conversation: str) -> bytes:
+        """What stood last in a conversation: one message of each of its latest authors, at most 32."""
+        with self._lock:
+            return dump_conversation(self._assessor, conversation)
+
+    def restore_conversation(self, stored: bytes) -> str:
+        """Take in what `save_conversation` gave, in place of what is known of it; its id. Raises: UnreadableInput."""
+        with self._lock:
+            return load_conversation(self._assessor, self._conversations, stored)
 
     def forget(self, contact: str) -> None:
         """Let go of a relationship (save it first, if it is to come back). Raises: UsageError, if there is none."""

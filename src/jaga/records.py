@@ -20,6 +20,7 @@ __all__ = [
     "Clock",
     "Conversation",
     "ConversationKind",
+    "KnownAs",
     "Message",
     "MessageKind",
     "Problem",
@@ -74,7 +75,20 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     since: datetime | None = None
 
 
-class Attachment(msgspec.Struct, frozen=True, kw_only=True):
+class KnownAs(msgspec.Struct, frozen=True, kw_only=True):
+    """What a bank of known hashes says of an attachment: which entry it is, never what is to be seen."""
+
+    bank: str
+    # bad: known abuse material. good: known to be harmless.
+    meaning: Literal["bad", "good"]
+    item: int
+    category: str | None = None
+    # The kind of hash by which it is known, and how many bits apart; 0 for exact hashes.
+    kind: str
+    distance_bits: int = 0
+
+
+class Attachment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Something sent with a message. Jaga keeps where it lies, never a copy of it."""
 
     kind: AttachmentKind
@@ -84,6 +98,13 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
     mime: str | None = None
     size_bytes: int | None = None
     duration_s: float | None = None
+    # Where the file lies, if it is part of what was given: the input and the place in it, as `sources.Files` opens it.
+    found: str | None = None
+    # What looking at the file told (jaga.media.attachments); None as long as nobody has. 64 hex digits of its bytes.
+    sha256: str | None = None
+    known: KnownAs | None = None
+    # How likely it shows nudity, 0 to 1.
+    sensitive: float | None = None
 
 
 class Conversation(msgspec.Struct, frozen=True, kw_only=True, tag=True):

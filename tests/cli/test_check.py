@@ -30,6 +30,30 @@ def test_the_sample_groomer_is_worth_a_look_and_the_teacher_is_not() -> None:
     assert {("secrecy", "contact"), ("inducement", "contact")} <= heard
 
 
+def test_an_alert_explains_itself_in_every_form(tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    done = run(SAMPLES, "--child", "Aina", "--json", "--zone", "Asia/Kuala_Lumpur", "--lang", "en", "--html", page)
+    found = {one["contact"]: one for one in json.loads(done.stdout)["relationships"]}
+    assert found["Cikgu Lim"]["explanation"] is None
+    explanation = found["KingRay"]["explanation"]
+    schema = (Path(__file__).parents[2] / "docs" / "schema" / "check-1.md").read_text(encoding="utf-8")
+    assert [name for name in explanation if f"`{name}" not in schema] == []
+    assert [name for name in explanation["how_sure"] if name not in schema] == []
+    messages = {piece["message"] for item in found["KingRay"]["tactics"] for piece in item["evidence"]}
+    assert {what["message"] for what in explanation["without"]} - {None} <= messages
+    assert {what["tactic"] for what in explanation["without"]} >= {"secrecy", "image_request"}
+    assert explanation["how_sure"]["conversations"] >= explanation["how_sure"]["risky"] > 0
+    html = page.read_text(encoding="utf-8")
+    screen = run(SAMPLES, "--child", "Aina", "--zone", "Asia/Kuala_Lumpur", "--lang", "en").stdout
+    assert "How Jaga came to this" in screen
+    assert "<details><summary>How Jaga came to this" in html
+    for sentence in explanation["words"]:
+        assert sentence in html
+    near = max(explanation["like"], key=lambda like: like["likeness"])
+    assert near["example"] in html
+    assert near["example"] in " ".join(screen.replace("│", " ").split())
+
+
 def test_the_screen_names_the_contact_and_the_limits() -> None:
     done = run(SAMPLES, "--child", "Aina", "--lang", "en")
     assert "KingRay" in done.stdout

@@ -29,7 +29,9 @@ def test_the_language_may_stand_before_the_command(jaga: Run) -> None:
 
 
 @pytest.mark.parametrize("language", ["ms", "zh", "ta"])
-@pytest.mark.parametrize("command", [(), ("check",), ("evaluate",)], ids=["jaga", "check", "evaluate"])
+@pytest.mark.parametrize(
+    "command", [(), ("check",), ("evaluate",), ("verify",)], ids=["jaga", "check", "evaluate", "verify"]
+)
 def test_no_english_is_left_in_help(
     jaga: Run, monkeypatch: pytest.MonkeyPatch, language: str, command: tuple[str, ...]
 ) -> None:

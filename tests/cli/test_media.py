@@ -93,6 +93,8 @@ def test_match_as_json(jaga: Shell) -> None:
             "threshold_bits": 0,
             "frame": None,
             "variant": None,
+            "of_file_percent": None,
+            "of_known_percent": None,
         }
     ]
     assert files["known.png"]["matches"] == []
@@ -113,6 +115,7 @@ def test_hash_as_json(jaga: Shell) -> None:
             "sha256": hashlib.sha256(b"hello").hexdigest(),
         },
         "frames": [],
+        "video": None,
         "problems": [],
     }
     (frame,) = known["frames"]

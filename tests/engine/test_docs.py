@@ -14,7 +14,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "engine.md").read_text(encoding="ut
 
 def test_the_examples_run() -> None:
     blocks = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     names: dict[str, Any] = {}
     for block in blocks:
         exec(compile(block, "docs/engine.md", "exec"), names)

@@ -16,6 +16,7 @@ from jaga.errors import NotThisFormat, UnreadableInput, UsageError
 from jaga.media.banks import Item
 from jaga.media.lists import FORMATS, read_list
 from jaga.media.lists.hash_csv import write_csv
+from jaga.media.lists.misp import write_misp
 from jaga.media.lists.vics import write_vics
 from jaga.records import Problem
 
@@ -257,6 +258,109 @@ def test_csv_written_is_csv_read(tmp_path: Path) -> None:
     assert [item.name for item in items if item.severity == 4] == ["'=1+1"]
 
 
+def attribute(type_: str, value: str, **more: Any) -> dict[str, Any]:
+    return {"uuid": "u", "type": type_, "value": value, "category": "Payload delivery", **more}
+
+
+EVENT = {
+    "info": "test",
+    "Attribute": [
+        attribute("md5", MD5, comment="one"),
+        attribute("filename|sha1", f"a|b.jpg|{SHA1}"),
+        attribute("domain", "example.org"),
+        attribute("sha256", SHA256, deleted=True),
+        attribute("md5", "short"),
+    ],
+    "Object": [
+        {
+            "uuid": "o",
+            "name": "file",
+            "comment": "two",
+            "Attribute": [
+                attribute("md5", MD5_TOO, object_relation="md5"),
+                attribute("sha256", SHA256, object_relation="sha256"),
+                attribute("text", SHA256, object_relation="pdq"),
+                attribute("text", "A1", object_relation="classification"),
+                attribute("filename", "n.jpg", object_relation="filename"),
+            ],
+        },
+        {"uuid": "gone", "deleted": "1", "Attribute": [attribute("md5", MD5)]},
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"Event": EVENT},
+        {"response": [{"Event": EVENT}]},
+        [{"Event": EVENT}],
+        {"Event": {**EVENT, "Orgc": {"name": "x"}}},
+    ],
+)
+def test_misp_events_wherever_they_stand(document: Any, tmp_path: Path) -> None:
+    items, problems = split(written(tmp_path / "list.json", document))
+    one, two, three = items
+    assert (one.hashes, one.name, one.note) == ((("md5", bytes.fromhex(MD5)),), "u", "one")
+    assert two.hashes == (("sha1", bytes.fromhex(SHA1)),)
+    assert {kind for kind, _ in three.hashes} == {"md5", "sha256", "pdq"}
+    assert (three.name, three.note, three.category) == ("o", "two", "A1")
+    (problem,) = problems
+    assert "attribute 5" in problem.where
+
+
+def test_what_a_search_of_misp_gives(tmp_path: Path) -> None:
+    items, problems = split(written(tmp_path / "list.json", {"response": {"Attribute": [attribute("md5", MD5)]}}))
+    assert [item.hashes for item in items] == [(("md5", bytes.fromhex(MD5)),)]
+    assert problems == []
+
+
+def test_misp_written_is_misp_read_also_by_misps_own_library(tmp_path: Path) -> None:
+    out = io.BytesIO()
+    assert write_misp(ITEMS, out, info="Hash list seen", to_ids=True) == 3
+    again = io.BytesIO()
+    write_misp(ITEMS, again, info="Hash list seen", to_ids=True)
+    assert again.getvalue() == out.getvalue()
+    items, problems = split(written(tmp_path / "out.json", out.getvalue()))
+    assert problems == []
+    assert [(item.hashes, item.category) for item in items] == [(item.hashes, item.category) for item in ITEMS]
+    from pymisp import MISPEvent
+
+    event = MISPEvent()
+    event.load(json.loads(out.getvalue()))
+    assert len(event.objects) == 3
+    values = {(one.object_relation, one.value) for held in event.objects for one in held.attributes}
+    assert {(kind, value.hex()) for item in ITEMS for kind, value in item.hashes} <= values
+    assert {one.to_ids for held in event.objects for one in held.attributes if one.type == "md5"} == {True}
+    # Whom it goes to is the owner's to say.
+    assert (int(event.distribution), event.published) == (0, False)
+
+
+def test_a_misp_list_cut_anywhere_gives_its_beginning(tmp_path: Path) -> None:
+    raw = json.dumps({"Event": EVENT}).encode()
+    for end in range(40, len(raw), 37):
+        try:
+            items, problems = split(written(tmp_path / "cut.json", raw[:end]), "misp")
+        except UnreadableInput:
+            continue
+        assert len(items) <= 3
+        assert any(problem.fatal for problem in problems)
+
+
+def test_one_hash_a_line_with_its_kind_beside_it(tmp_path: Path) -> None:
+    rows = f"Hash Type,Hash,IWF Category,Reference\nMD5,{MD5},A,r1\nPhotoDNA,AAAA,A,r2\nSHA-1,{SHA1},C,r3\nPDQ,{SHA256},B,r4\n"
+    items, problems = split(written(tmp_path / "list.csv", rows.encode()))
+    assert [(item.hashes[0][0], item.category, item.name) for item in items] == [
+        ("md5", "A", "r1"),
+        ("sha1", "C", "r3"),
+        ("pdq", "B", "r4"),
+    ]
+    assert [problem.where.rpartition(", ")[2] for problem in problems] == ["line 3"]
+    wide = f"MD5 Hash;SHA1 Hash;Category\n{MD5};{SHA1};B\n"
+    (item,), problems = split(written(tmp_path / "wide.csv", wide.encode()))
+    assert ({kind for kind, _ in item.hashes}, item.category, problems) == ({"md5", "sha1"}, "B", [])
+
+
 def test_nothing_written_is_still_a_document() -> None:
     out = io.BytesIO()
     assert write_vics([], out) == 0
@@ -264,7 +368,7 @@ def test_nothing_written_is_still_a_document() -> None:
 
 
 def test_every_format_says_what_it_is() -> None:
-    assert list(FORMATS) == ["vics", "nsrl", "csv"]
+    assert list(FORMATS) == ["vics", "misp", "nsrl", "csv"]
     for one in FORMATS.values():
         assert type(one).__doc__
         assert not one.recognises(b"")

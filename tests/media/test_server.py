@@ -242,3 +242,21 @@ def test_a_server_that_starts_again_knows_what_it_knew(bank: TestClient, tmp_pat
         parameters = {"signal": HASH, "signal_type": "pdq"}
         assert again.get("/m/raw_lookup", params=parameters).json() == {"matches": [1]}
     app.state.live.close()
+
+
+def test_videos_are_hashed_kept_and_found(hma: TestClient) -> None:
+    raw = (Path(__file__).parent / "fixtures" / "mpeg4_24fps.mkv").read_bytes()
+    signals = hma.post("/h/hash", files={"video": ("a.mkv", raw)}).json()
+    assert set(signals) == {"video_md5", "vpdq"}
+    assert hma.post("/c/banks", json={"name": "CLIPS"}).status_code == 201
+    made = hma.post("/c/bank/CLIPS/content", files={"video": ("a.mkv", raw)}).json()
+    assert made["signals"] == signals
+    shown = hma.get(f"/c/bank/CLIPS/content/{made['id']}", params={"include_signals": True}).json()
+    assert shown["signals"]["vpdq"] == signals["vpdq"]
+    asked = {"signal": signals["vpdq"], "signal_type": "vpdq"}
+    assert hma.get("/m/lookup", params=asked).json() == {"CLIPS": [{"bank_content_id": made["id"], "distance": "0"}]}
+    found = hma.post("/m/lookup", files={"video": ("a.mkv", raw)}).json()
+    assert [set(one) for one in found.values()] == [{"CLIPS"}, {"CLIPS"}]
+    same = hma.post("/m/compare", json={"vpdq": [signals["vpdq"], signals["vpdq"]]}).json()["vpdq"]
+    assert same == [True, {"query_match_percent": 100.0, "compared_match_percent": 100.0}]
+    assert hma.get("/m/index/status").json()["vpdq"]["size"] == 1

@@ -6,28 +6,40 @@ import math
 from collections.abc import Iterable
 from datetime import datetime
 
+from jaga.assessment._judging import (
+    CONTACT,
+    CORE,
+    PLAIN,
+    Moment,
+    chance,
+    diversity,
+    higher,
+    keep,
+    level_of,
+    moment_of,
+    parts_of,
+    reachable,
+    standing,
+    tuned,
+)
 from jaga.assessment._keep import EVERYTHING, Keep
 from jaga.assessment._model import Model
 from jaga.assessment._thread import Threads
+from jaga.assessment._tuning import Sense
 from jaga.assessment._types import LEVELS, Assessment, Day, Evidence, Level, Onset, RiskType, TacticFinding
 from jaga.records import Message
 from jaga.signals import Actor, Signal
-from jaga.signals.encoder import Reader, Stage
+from jaga.signals.encoder import Reader
 from jaga.signals.learned import GROUP as LEARNED
+from jaga.signals.pictures import KNOWN, PICTURES, SENSITIVE
 
 __all__ = ["Relationship"]
 
 _KEPT = 5
-# Evidence of a tactic below which it counts as not heard when tactics are counted.
-_HEARD = 0.25
-# Evidence from which a tactic is plain.
-_PLAIN = 0.55
 # Evidence that leaves little doubt.
 _CERTAIN = 0.9
 # Evidence from which a tactic is told at all.
 _TOLD = 0.4
-# Evidence from which a tactic counts in full when tactics are counted.
-_CLEAR = 0.7
 _NIGHT_FROM, _NIGHT_TO = 23, 5
 # Acceleration compares the contact's messages a day, averaged over days and over weeks (time constants, in days).
 _DAYS, _WEEKS = 2.0, 14.0
@@ -49,26 +61,9 @@ _READ, _READ_PRIOR, _READ_SAFE = 8, 2, -4.0
 # People of a group whom a contact turned to with a tactic; counted no further.
 _MANY = 8
 
-# Tactics of the contact that are grave enough to carry a relationship past `watch` together with others. Compliments,
-# age questions, gifts or another app alone are what friends and aunts do.
-CORE = frozenset(
-    (
-        "risk_assessment",
-        "secrecy",
-        "isolation",
-        "image_request",
-        "escalation",
-        "threat",
-        "meeting",
-        "recruiting",
-        "false_identity",
-    )
-)
-_SOFT = frozenset(("flattery", "age_probing", "inducement", "moving_platform"))
-_CONTACT = CORE | _SOFT
 # Every feature with a weight of its own, for fitting (tools/train.py).
 LINEAR = (
-    *sorted(_CONTACT),
+    *sorted(CONTACT),
     "offering_images",
     "personal_data",
     "distress",
@@ -86,7 +81,23 @@ LINEAR = (
     "tone_near",
     "tone_far",
 )
-_GRAVE_THREATS = frozenset(("share", "pay_or_else", "holds_material"))
+GRAVE_THREATS = frozenset(("share", "pay_or_else", "holds_material"))
+
+
+def telling(group: str, strength: float, groups: dict[str, int], strongest: dict[str, float]) -> float:
+    """How much one more message of a group tells, and that it was heard.
+
+    The second time the same thing is said it tells a half as much, the third a quarter; said more clearly than ever before, it tells
+    what was missing.
+    """
+    times = groups.get(group, 0)
+    groups[group] = times + 1
+    before = strongest.get(group, 0.0)
+    told = strength * (0.5 ** min(times, 6))
+    if strength > before:
+        strongest[group] = strength
+        told = max(told, (strength - before) / (1.0 - before) if before < 1.0 else 0.0)
+    return told
 
 
 class _Tactic:
@@ -116,6 +127,7 @@ class Relationship:
         contact_name: str | None,
         model: Model,
         keep: Keep = EVERYTHING,
+        sense: Sense | None = None,
         encoder: Reader | None = None,
     ) -> None:
         self.child = child
@@ -131,8 +143,16 @@ class Relationship:
         self.platforms: dict[str, None] = {}
         self.conversations: dict[str, None] = {}
         self.score = 0.0
+        # As told, and as it would be without a tuning.
         self.level: Level = "none"
-        self.onset: Onset | None = None
+        self._shipped: Level = "none"
+        # Where the level as shipped reached `concern`, and where the most sensitive tuning could have.
+        self._onset: Onset | None = None
+        self._earliest: Onset | None = None
+        # Below this no tuning goes.
+        self._floor: Level = "none"
+        self._moments: list[Moment] = []
+        self._sense = sense
         # How often the contact went on after the child refused, and where the last refusal stands.
         self.persisted = 0
         self._refused_at: int | None = None
@@ -181,12 +201,14 @@ class Relationship:
         local_hour: int,
         addressed: str | None = None,
         tone: float | None = None,
+        joined: str | None = None,
         threads: Threads | None = None,
     ) -> bool:
         """Take in the next message in time order. True if the level rose.
 
-        `addressed`: whom it turns to in a group. `tone`: log-likelihood ratio of the message in risky against safe talk. `threads`:
-        where the encoder finds what it reads.
+        `addressed`: whom it turns to in a group. `tone`: log-likelihood ratio of the message in risky against safe talk.
+        `joined`: what a signal that rests on several messages heard: their texts together. `threads`: where the encoder finds what it
+        reads.
         """
         index = self.messages
         self.messages = index + 1
@@ -218,6 +240,9 @@ class Relationship:
                 del self.conversations[next(iter(self.conversations))]
         if message.attachments:
             for attachment in message.attachments:
+                if attachment.sha256 is not None:
+                    # Looked at; what that told is a signal.
+                    continue
                 self._unjudged[attachment.kind] = self._unjudged.get(attachment.kind, 0) + 1
         heard = False
         named = learned = False
@@ -230,7 +255,7 @@ class Relationship:
                 continue
             heard = True
             if signal.tactic == "threat":
-                named = named or signal.group in _GRAVE_THREATS
+                named = named or signal.group in GRAVE_THREATS
                 learned = learned or (signal.group == LEARNED and signal.strength >= 0.5)
             if signal.tactic == "refusal":
                 self._refused_at = index
@@ -239,9 +264,9 @@ class Relationship:
                 if index - self._refused_at <= _AFTER_REFUSAL:
                     self.persisted += 1
                 self._refused_at = None
-            if addressed is not None and signal.tactic in _CONTACT and len(self.addressed) < _MANY:
+            if addressed is not None and signal.tactic in CONTACT and len(self.addressed) < _MANY:
                 self.addressed.add(addressed)
-            day[2] += self._hear(signal, message, index)
+            day[2] += self._hear(signal, message, index, tone, joined)
         # Both ears must hear it in one message: a pattern names its kind, the learned one knows "or else" from a queue at the
         # clinic.
         self._threatened = self._threatened or (named and learned)
@@ -253,26 +278,18 @@ class Relationship:
         # Tone alone judges nobody: it counts once something was heard, and when it sounds worse than at the last judgement.
         if (
             not heard
-            and (not self._tactics or self._near_tone() <= self._judged_tone + _TONE_STEP)
-            and (self._encoder is None or not self._due(self._encoder.stage, index))
+            and (self._tactics.keys() <= PICTURES or self._near_tone() <= self._judged_tone + _TONE_STEP)
+            and not self._due(index)
         ):
             return False
         return self._judge(message, index, threads)
 
-    def _hear(self, signal: Signal, message: Message, index: int) -> float:
+    def _hear(self, signal: Signal, message: Message, index: int, tone: float | None, joined: str | None) -> float:
         key = signal.tactic
         tactic = self._tactics.get(key)
         if tactic is None:
             tactic = self._tactics[key] = _Tactic(signal.by, message.sent_at)
-        times = tactic.groups.get(signal.group, 0)
-        tactic.groups[signal.group] = times + 1
-        # The second time the same thing is said it tells a half as much, the third a quarter; said more clearly than
-        # ever before, it tells what was missing.
-        before = tactic.strongest.get(signal.group, 0.0)
-        strength = signal.strength * (0.5 ** min(times, 6))
-        if signal.strength > before:
-            tactic.strongest[signal.group] = signal.strength
-            strength = max(strength, (signal.strength - before) / (1.0 - before) if before < 1.0 else 0.0)
+        strength = telling(signal.group, signal.strength, tactic.groups, tactic.strongest)
         faded = self._faded(tactic, index)
         level = 1.0 - (1.0 - faded) * (1.0 - strength)
         added = (level - faded) * abs(self._model.weights.get(key, 0.0))
@@ -286,12 +303,15 @@ class Relationship:
             conversation=message.conversation,
             sent_at=message.sent_at,
             author=message.author,
-            text=message.text[: self._keep.text],
+            text=(message.text if joined is None or len(signal.messages) == 1 else joined)[: self._keep.text],
             group=signal.group,
             strength=signal.strength,
             added=round(added, 4),
             language=signal.language,
             because=signal.because,
+            index=index,
+            # Rounded, so that a saved one is the same.
+            tone=None if tone is None else round(tone, 2),
         )
         tactic.evidence.append(evidence)
         if len(tactic.evidence) > _KEPT:
@@ -347,6 +367,16 @@ class Relationship:
         safe = self._model.safe_tone
         return (self._near + _NEAR_PRIOR * safe) / (self._near_weight + _NEAR_PRIOR) - safe
 
+    def tone_without(self, name: str, value: float, tone: float, index: int, left: int) -> float:
+        """What `tone_near` or `tone_far` was after message `index`, had message `left` not been said in this tone."""
+        kept, prior = (_NEAR_KEEP, _NEAR_PRIOR) if name == "tone_near" else (_FAR_KEEP, _FAR_PRIOR)
+        safe = self._model.safe_tone
+        # As if every message so far had words.
+        weight = (1.0 - math.pow(kept, index + 1)) / (1.0 - kept)
+        gone = math.pow(kept, index - left)
+        total = (value + safe) * (weight + prior) - tone * gone
+        return float(total / (weight + prior - gone) - safe)
+
     def _faded(self, tactic: _Tactic, index: int) -> float:
         return tactic.level * math.pow(0.5, (index - tactic.seen_at) / self._model.half_life)
 
@@ -355,9 +385,10 @@ class Relationship:
     def features(self) -> dict[str, float]:
         """Named features as of the last message, each 0..1 except `diversity` (a count above one), the tones and `history`."""
         index = self.messages - 1
-        found = {name: self._faded(tactic, index) for name, tactic in self._tactics.items()}
+        # Pictures have a rule of their own: a likelihood of nudity must not make the tone of a talk count.
+        found = {name: self._faded(tactic, index) for name, tactic in self._tactics.items() if name not in PICTURES}
         wrote = self.contact_messages
-        any_risk = any(name in _CONTACT for name in found)
+        any_risk = any(name in CONTACT for name in found)
         if any_risk:
             # Context never accuses by itself: it only weighs when a tactic was heard.
             if wrote >= 5:
@@ -378,109 +409,86 @@ class Relationship:
             safe = self._model.safe_tone
             found["tone_near"] = self._near_tone()
             found["tone_far"] = (self._far + _FAR_PRIOR * safe) / (self._far_weight + _FAR_PRIOR) - safe
-        heard = sum(min(1.0, found.get(name, 0.0) / _CLEAR) for name in _CONTACT)
-        found["diversity"] = max(0.0, heard - 1.0)
+        found["diversity"] = diversity(found)
         found["history"] = math.log1p(self.messages / _LONG)
         if self._read:
             found["read"] = self._reading()
         return found
 
+    def _due(self, index: int) -> bool:
+        """Whether the encoder reads now: what was heard leaves the answer open, and it did not read just before."""
+        # By the level as shipped: a tuning that comes later must find the same readings.
+        return (
+            self._encoder is not None
+            and self._odds >= self._encoder.stage.gate
+            and self._shipped in ("none", "watch")
+            and (self._read_at is None or index - self._read_at >= self._encoder.stage.every)
+        )
+
     def _reading(self) -> float:
         """Mean of what was read last, log-odds."""
         return (math.fsum(self._read) + _READ_PRIOR * _READ_SAFE) / (len(self._read) + _READ_PRIOR)
 
-    def _due(self, stage: Stage, index: int) -> bool:
-        """Whether the encoder reads now: what was heard leaves the answer open, and it did not read just before."""
-        return (
-            self._odds >= stage.gate
-            and self.level in ("none", "watch")
-            and (self._read_at is None or index - self._read_at >= stage.every)
-        )
+    def _read_along(self, reader: Reader, message: Message, index: int, threads: Threads) -> None:
+        self._read = [*self._read[1 - _READ :], reader.odds(threads.window(message.conversation))]
+        self._read_at = index
 
     def _judge(self, message: Message, index: int, threads: Threads | None) -> bool:
         model = self._model
         self.judged += 1
-        self._judged_tone = max(self._judged_tone, self._near_tone())
+        if not self._tactics.keys() <= PICTURES:
+            self._judged_tone = max(self._judged_tone, self._near_tone())
         features = self.features()
-        parts = {name: model.weights.get(name, 0.0) * value for name, value in features.items()}
-        parts["diversity"] = model.diversity * features["diversity"]
-        parts["history"] = -model.patience * features["history"]
-        for pair, weight in model.pairs.items():
-            one, other = pair.split("+")
-            if one in features and other in features:
-                parts[pair] = weight * min(features[one], features[other])
-        odds = model.bias + sum(parts.values())
-        self._odds = odds
-        bars: Model | Stage = model
         if self._encoder is not None:
-            bars = self._encoder.stage
-            if threads is not None and message.text and self._due(bars, index):
-                self._read = [*self._read[1 - _READ :], self._encoder.odds(threads.window(message.conversation))]
-                self._read_at = index
-        if self._encoder is not None and self._read:
-            stage = self._encoder.stage
-            parts = {name: stage.heard * part for name, part in parts.items()}
-            parts["read"] = stage.read * self._reading()
-            odds = stage.bias + stage.heard * odds + parts["read"]
-            score = 1.0 / (1.0 + math.exp(-odds))
-        else:
-            score = 1.0 / (1.0 + math.exp(-(model.slope * odds + model.shift)))
-        level = self._level(score, features, bars)
+            heard = {name: value for name, value in features.items() if name != "read"}
+            self._odds = model.bias + sum(parts_of(model, heard).values())
+            if threads is not None and message.text and self._due(index):
+                self._read_along(self._encoder, message, index, threads)
+                features["read"] = self._reading()
+        parts = parts_of(model, features)
+        score = chance(model, model.bias + sum(parts.values()))
+        groups = {name: tactic.groups for name, tactic in self._tactics.items()}
+        stand = standing(features, groups, self._threatened, self.is_request)
+        level = level_of(model, score, stand)
+        if stand.grave:
+            self._floor = higher(self._floor, "concern")
+        # Nor does a tuning take away what pictures give.
+        self._floor = higher(self._floor, stand.pictured)
+        if stand.grave or stand.pictured != "none" or reachable(model, parts, "watch"):
+            self._moments = keep(model, self._moments, moment_of(model, index, features, stand.enough))
+            if self._earliest is None and stand.enough and reachable(model, parts, "concern"):
+                self._earliest = _here(message, index)
         if score > self.score:
             self.score = score
             self._contributions = parts
-        rose = LEVELS.index(level) > LEVELS.index(self.level)
-        if rose:
-            if self.onset is None and level in ("concern", "urgent"):
-                self.onset = Onset(
-                    message=message.id, conversation=message.conversation, sent_at=message.sent_at, index=index
-                )
-            self.level = level
+        if LEVELS.index(level) > LEVELS.index(self._shipped):
+            if self._onset is None and level in ("concern", "urgent"):
+                self._onset = _here(message, index)
+            self._shipped = level
             # A level that a rule gives by itself carries at least its score.
-            least = {"none": 0.0, "watch": bars.watch, "concern": bars.concern, "urgent": bars.urgent}[level]
+            least = {"none": 0.0, "watch": model.watch, "concern": model.concern, "urgent": model.urgent}[level]
             self.score = max(self.score, score, least)
             self._contributions = parts
-        return rose
+        before, self.level = self.level, self._told()
+        return self.level != before
 
-    def _level(self, score: float, features: dict[str, float], bars: Model | Stage) -> Level:
-        threatened = self._threatened and features["threat"] >= 0.5
-        grave = threatened
-        # Three of the grave tactics, each in plain words that a pattern names, weigh as much as a threat.
-        plain = [
-            name
-            for name in CORE
-            if features.get(name, 0.0) >= _PLAIN and any(group != LEARNED for group in self._tactics[name].groups)
-        ]
-        # Unless the talk warns of them: a safety lesson names them all.
-        grave = grave or (len(plain) >= 3 and features.get("protective", 0.0) < _HEARD)
-        if score < bars.watch and not grave:
-            return "none"
-        core = [name for name in CORE if features.get(name, 0.0) >= _HEARD]
-        soft = [name for name in _SOFT if features.get(name, 0.0) >= _HEARD]
-        selling = features.get("offering_images", 0.0) >= 0.6
-        together = (len(core) >= 2 or (core and soft)) and len(core) + len(soft) >= 2
-        enough = (
-            grave
-            or together
-            or (selling and len(self._tactics["offering_images"].groups) >= 2)
-            or (selling and bool(core or soft))
-        )
-        # A direct threat is told at once, whatever the rest of the talk sounds like.
-        if (score < bars.concern and not grave) or not enough:
-            return "watch"
-        meeting = self._tactics.get("meeting")
-        secret_meeting = (
-            meeting is not None
-            and features["meeting"] >= 0.4
-            and (features.get("secrecy", 0.0) >= 0.4 or "alone" in meeting.groups or "private_place" in meeting.groups)
-        )
-        compliance = self._tactics.get("compliance")
-        sent = compliance is not None and bool({"agrees_send", "agrees_meet"} & set(compliance.groups))
-        distress = self._tactics.get("distress")
-        danger = distress is not None and "self_harm" in distress.groups
-        if score >= bars.urgent and (threatened or secret_meeting or danger or (sent and len(core) >= 2)):
-            return "urgent"
-        return "concern"
+    def _told(self) -> Level:
+        """The level under the tuning. It depends on nothing but what is kept, so it is the same whenever the tuning came."""
+        # What must not wait is never a matter of taste.
+        if self._sense is None or self._shipped == "urgent":
+            return self._shipped
+        return higher(tuned(self._model, self._moments, self._sense), self._floor)
+
+    def tune(self, sense: Sense | None) -> bool:
+        """Judge anew with another tuning, None for none. True if the level is another one now."""
+        self._sense = sense
+        before, self.level = self.level, self._told()
+        return self.level != before
+
+    @property
+    def onset(self) -> Onset | None:
+        """Where it reached `concern`. If only the tuning says that it did: where the most sensitive one would."""
+        return (self._onset or self._earliest) if self.level in ("concern", "urgent") else None
 
     # ------------------------------------------------------------ giving out
 
@@ -509,7 +517,15 @@ class Relationship:
             # Faint hints move the score a little; told to a parent they would look like findings.
             if tactic.peak >= _TOLD
         ]
-        findings.sort(key=lambda finding: (-finding.contribution, finding.first_at, finding.tactic))
+        # Pictures contribute to no score, and come before what does.
+        findings.sort(
+            key=lambda finding: (
+                finding.tactic not in PICTURES,
+                -finding.contribution,
+                finding.first_at,
+                finding.tactic,
+            )
+        )
         return Assessment(
             child=self.child,
             contact=self.contact,
@@ -544,12 +560,17 @@ class Relationship:
         if self.level == "none":
             return None
         peak = {name: tactic.peak for name, tactic in self._tactics.items()}
+        # What must be done about a picture is told beside this, whatever else it is (guidance.next_steps).
         if self._blackmailed():
             return "sextortion"
+        if any(name in peak for name in KNOWN.values()):
+            return "known_image"
         if peak.get("offering_images", 0.0) >= 0.6 or peak.get("recruiting", 0.0) >= 0.6:
             return "image_selling"
-        contact = {name: value for name, value in peak.items() if name in _CONTACT}
+        contact = {name: value for name, value in peak.items() if name in CONTACT}
         if not contact:
+            if any(name in peak for name in SENSITIVE.values()):
+                return "sensitive_image"
             if "personal_data" in peak:
                 return "exposure"
             return "distress" if "distress" in peak else None
@@ -570,12 +591,16 @@ class Relationship:
         heard = [
             name
             for name, tactic in self._tactics.items()
-            if (name in _CONTACT or name == "offering_images") and tactic.peak >= _PLAIN
+            if (name in CONTACT or name == "offering_images") and tactic.peak >= PLAIN
             if name != "threat" or self._blackmailed()
         ]
         order = STAGES
         best = max((order.index(STAGE_OF[name]) for name in heard if name in STAGE_OF), default=None)
         return None if best is None else order[best]
+
+
+def _here(message: Message, index: int) -> Onset:
+    return Onset(message=message.id, conversation=message.conversation, sent_at=message.sent_at, index=index)
 
 
 def _strongest(tactic: _Tactic) -> float:

@@ -23,15 +23,30 @@ from typing import Any
 import msgspec
 
 from jaga.assessment._assessor import Assessor
+from jaga.assessment._joined import Piece, Run
+from jaga.assessment._judging import moment_of
 from jaga.assessment._relationship import Relationship, _Tactic
 from jaga.assessment._thread import _Thread
+from jaga.assessment._tuning import NEUTRAL, Tuning
 from jaga.assessment._types import Evidence, Level, Onset
 from jaga.errors import UnreadableInput
 from jaga.records import Account, Conversation, Message
 from jaga.signals import Actor
 from jaga.signals.encoder import fitting
 
-__all__ = ["LIMIT", "VERSION", "Everything", "dump", "dump_all", "forget", "load", "load_all", "put_all"]
+__all__ = [
+    "LIMIT",
+    "VERSION",
+    "Everything",
+    "dump",
+    "dump_all",
+    "dump_conversation",
+    "forget",
+    "load",
+    "load_all",
+    "load_conversation",
+    "put_all",
+]
 
 VERSION = 1
 LIMIT = 4096
@@ -54,6 +69,9 @@ class _Piece(msgspec.Struct, array_like=True):
     added: _Number
     language: str | None
     because: str | None
+    index: int | None = None
+    # Hundredths.
+    tone: int | None = None
 
 
 class _Heard(msgspec.Struct, array_like=True):
@@ -78,6 +96,16 @@ class _Onset(msgspec.Struct, array_like=True):
     index: int
 
 
+class _Run(msgspec.Struct, array_like=True):
+    author: str
+    at: datetime
+    # Id and text of each message.
+    pieces: list[tuple[bytes, str]]
+    # Tactic, group, strength.
+    heard: list[tuple[str, str, float]]
+    mended: bool
+
+
 class _Context(msgspec.Struct, array_like=True):
     """What stood before in one conversation."""
 
@@ -90,6 +118,8 @@ class _Context(msgspec.Struct, array_like=True):
     contact: Message | None
     last: tuple[str, datetime] | None
     spoke: str | None
+    # What a contact was writing in one go.
+    run: _Run | None = None
     # The last lines of both sides, as many as the encoder could still read.
     lines: list[str] = []
 
@@ -138,6 +168,13 @@ class _State(msgspec.Struct, array_like=True):
     # Conversations that evidence or onset name and `conversations` no longer does.
     elsewhere: list[str]
     contexts: list[_Context]
+    # Moments by which another tuning would judge: the names of their features, then for each its index, whether it is enough
+    # for more than `watch`, and its features in ten-thousandths.
+    features: list[str] = []
+    moments: list[tuple[int, bool, list[int | None]]] = []
+    earliest: _Onset | None = None
+    # None: stored before there was a tuning. Then it is not known by which rule the level was reached, and no tuning lowers it.
+    floor: Level | None = None
     # The ears' log-odds as of the last judgement (none yet: null); the encoder's answers, and the message it last read after.
     odds: float | None = None
     read: list[float] = []
@@ -153,6 +190,7 @@ class Everything(msgspec.Struct, array_like=True):
     # The child's author ids and zone, as the caller writes them.
     child: list[str]
     zone: str
+    tuning: Tuning = NEUTRAL
 
 
 # Fields that are stored as they stand.
@@ -167,7 +205,7 @@ _PLAIN = (
         "night_messages",
         "started",
     ),
-    *("first_at", "last_at", "score", "level", "persisted", "_refused_at", "_threatened", "judged", "is_request"),
+    *("first_at", "last_at", "score", "persisted", "_refused_at", "_threatened", "judged", "is_request"),
     *("run", "longest_run", "_near", "_near_weight", "_far", "_far_weight", "_judged_tone", "_fast", "_slow"),
     *("_pace_day", "_first_day", "_day_step", "_day_zero", "_unjudged"),
 )
@@ -194,6 +232,7 @@ _SHED = (
 _encoder = msgspec.msgpack.Encoder()
 _state = msgspec.msgpack.Decoder(_State)
 _everything = msgspec.msgpack.Decoder(Everything)
+_conversation = msgspec.msgpack.Decoder(_Context)
 
 
 def dump(assessor: Assessor, contact: str, *, contexts: bool = True) -> bytes:
@@ -220,11 +259,28 @@ def load(assessor: Assessor, conversations: dict[str, Conversation], stored: byt
     try:
         state = _state.decode(_unpack(stored))
         relationship = _given(assessor, state)
-    except (msgspec.DecodeError, IndexError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, ValueError, IndexError, UnicodeDecodeError) as error:
         raise _unreadable(str(error)) from error
     assessor.relationships[relationship.contact] = relationship
     _put_contexts(assessor, conversations, state.contexts)
     return relationship.contact
+
+
+def dump_conversation(assessor: Assessor, identifier: str) -> bytes:
+    """What stood last in one conversation, a group too. Grows with its authors, at most 32 of whom are remembered."""
+    return _pack(_encoded(_context(assessor, identifier)))
+
+
+def load_conversation(assessor: Assessor, conversations: dict[str, Conversation], stored: bytes) -> str:
+    """Take in what `dump_conversation` gave, in place of what is known of it; the conversation's id. Raises: UnreadableInput."""
+    try:
+        context = _conversation.decode(_unpack(stored))
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _unreadable(str(error)) from error
+    identifier = context.conversation
+    assessor.forget_conversation(identifier)
+    _put_contexts(assessor, conversations, [context])
+    return identifier
 
 
 def forget(assessor: Assessor, contact: str) -> None:
@@ -232,6 +288,7 @@ def forget(assessor: Assessor, contact: str) -> None:
     for identifier in _of_two(assessor, assessor.relationships.pop(contact)):
         assessor._threads._threads.pop(identifier, None)
         assessor._last.pop(identifier, None)
+        assessor._runs.stop(identifier)
 
 
 def dump_all(assessor: Assessor, accounts: Iterable[Account], zone: str) -> bytes:
@@ -245,6 +302,7 @@ def dump_all(assessor: Assessor, accounts: Iterable[Account], zone: str) -> byte
                 accounts=list(accounts),
                 child=list(assessor.child),
                 zone=zone,
+                tuning=assessor.tuning,
             )
         )
     )
@@ -319,7 +377,7 @@ def _text(stored: bytes) -> str:
     return stored[1:].hex() if stored[:1] == b"\1" else stored[1:].decode("utf-8", "surrogatepass")
 
 
-def _encoded(state: _State | Everything) -> bytes:
+def _encoded(state: _State | _Context | Everything) -> bytes:
     try:
         return _encoder.encode(state)
     except UnicodeEncodeError:
@@ -375,20 +433,28 @@ def _taken(one: Relationship, contexts: list[_Context], shed: _Shed) -> _State:
                     added=_number(piece.added),
                     language=piece.language,
                     because=None if piece.because is None else piece.because[: shed.because],
+                    index=piece.index,
+                    tone=None if piece.tone is None else round(piece.tone * 100),
                 )
                 for piece in _strongest(tactic.evidence, shed.pieces)
             ],
         )
         for name, tactic in one._tactics.items()
     ]
-    onset = one.onset
+    named = list(dict.fromkeys(name for moment in one._moments for name in moment.features))
+
+    def located(onset: Onset | None) -> _Onset | None:
+        if onset is None:
+            return None
+        return _Onset(_identifier(onset.message), place(onset.conversation), onset.sent_at, onset.index)
+
+    onset, earliest = located(one._onset), located(one._earliest)
     return _State(
         **{name.lstrip("_"): getattr(one, name) for name in _PLAIN},
         platforms=list(one.platforms),
         conversations=list(one.conversations),
-        onset=None
-        if onset is None
-        else _Onset(_identifier(onset.message), place(onset.conversation), onset.sent_at, onset.index),
+        level=one._shipped,
+        onset=onset,
         addressed=sorted(one.addressed),
         days=[
             (start - one._day_zero, int(contact), int(child), _number(evidence))
@@ -397,6 +463,17 @@ def _taken(one: Relationship, contexts: list[_Context], shed: _Shed) -> _State:
         tactics=tactics,
         elsewhere=list(places)[len(one.conversations) :],
         contexts=contexts[-shed.contexts :] if shed.contexts else [],
+        features=named,
+        moments=[
+            (
+                moment.index,
+                moment.enough,
+                [None if name not in moment.features else round(moment.features[name] * 10_000) for name in named],
+            )
+            for moment in one._moments
+        ],
+        earliest=earliest,
+        floor=one._floor,
         odds=None if math.isinf(one._odds) else one._odds,
         read=list(one._read),
         read_at=one._read_at,
@@ -414,7 +491,13 @@ def _strongest(evidence: list[Evidence], most: int) -> Iterator[Evidence]:
 
 def _given(assessor: Assessor, state: _State) -> Relationship:
     one = Relationship(
-        state.child, state.contact, state.contact_name, assessor._model, assessor._keep, assessor._encoder
+        state.child,
+        state.contact,
+        state.contact_name,
+        assessor._model,
+        assessor._keep,
+        assessor.tuning.sense(state.contact),
+        assessor._encoder,
     )
     one._odds = -math.inf if state.odds is None else state.odds
     one._read, one._read_at = state.read, state.read_at
@@ -424,14 +507,27 @@ def _given(assessor: Assessor, state: _State) -> Relationship:
     one.conversations = dict.fromkeys(state.conversations)
     one.addressed = set(state.addressed)
     places = (*state.conversations, *state.elsewhere)
-    if state.onset is not None:
-        onset = state.onset
-        one.onset = Onset(
+
+    def located(onset: _Onset | None) -> Onset | None:
+        if onset is None:
+            return None
+        return Onset(
             message=_text(onset.message),
             conversation=places[onset.conversation],
             sent_at=onset.sent_at,
             index=onset.index,
         )
+
+    one._onset, one._earliest = located(state.onset), located(state.earliest)
+    one._moments = [
+        moment_of(
+            assessor._model,
+            index,
+            {name: value / 10_000 for name, value in zip(state.features, values, strict=True) if value is not None},
+            enough,
+        )
+        for index, enough, values in state.moments
+    ]
     one._days = {
         start + state.day_zero: [contact, child, _value(evidence)] for start, contact, child, evidence in state.days
     }
@@ -452,11 +548,18 @@ def _given(assessor: Assessor, state: _State) -> Relationship:
                 added=_value(piece.added),
                 language=piece.language,
                 because=piece.because,
+                index=piece.index,
+                tone=None if piece.tone is None else piece.tone / 100,
             )
             for piece in heard.evidence
         ]
         one._tactics[heard.tactic] = tactic
         one._contributions[heard.tactic] = _value(heard.contribution)
+    one._shipped = state.level
+    one._floor = state.floor or state.level
+    if state.floor is None:
+        one._earliest = one._onset
+    one.tune(one._sense)
     return one
 
 
@@ -475,6 +578,7 @@ def _context(assessor: Assessor, identifier: str) -> _Context:
         # Who is in a group of thousands is not asked for again.
         record = msgspec.structs.replace(record, participants=())
     thread = assessor._threads._threads.get(identifier) or _Thread()
+    run = assessor._runs.open.get(identifier)
     return _Context(
         conversation=identifier,
         record=record,
@@ -483,11 +587,21 @@ def _context(assessor: Assessor, identifier: str) -> _Context:
         contact=thread.contact,
         last=assessor._last.get(identifier),
         spoke=assessor._spoke.get(identifier),
+        run=None
+        if run is None
+        else _Run(
+            author=run.author,
+            at=run.at,
+            pieces=[(_identifier(piece.id), piece.text) for piece in run.pieces],
+            heard=[(tactic, group, strength) for (tactic, group), strength in run.heard.items()],
+            mended=run.mended,
+        ),
         lines=fitting(thread.lines),
     )
 
 
 def _put_contexts(assessor: Assessor, conversations: dict[str, Conversation], contexts: list[_Context]) -> None:
+    runs: dict[str, Run] = {}
     for context in contexts:
         identifier = context.conversation
         if context.record is not None:
@@ -497,7 +611,18 @@ def _put_contexts(assessor: Assessor, conversations: dict[str, Conversation], co
             thread.by_author = {message.author: message for message in context.authors}
             thread.child, thread.contact, thread.lines = context.child, context.contact, context.lines
             assessor._threads._threads[identifier] = thread
+        if context.run is not None:
+            run = context.run
+            runs[identifier] = Run(
+                author=run.author,
+                at=run.at,
+                pieces=[Piece(_text(piece), text) for piece, text in run.pieces],
+                heard={(tactic, group): strength for tactic, group, strength in run.heard},
+                length=sum(len(text) for _, text in run.pieces),
+                mended=run.mended,
+            )
         if context.last is not None:
             assessor._last.setdefault(identifier, context.last)
         if context.spoke is not None:
             assessor._spoke.setdefault(identifier, context.spoke)
+    assessor._runs.put(runs)

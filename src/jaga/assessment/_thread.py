@@ -36,6 +36,10 @@ class Threads:
         self._lines = lines
         self._threads: dict[str, _Thread] = {}
 
+    def forget(self, conversation: str) -> None:
+        """Let go of a conversation."""
+        self._threads.pop(conversation, None)
+
     def before(self, message: Message, by: Actor) -> Before:
         """The context of `message`, which then becomes part of what follows. Ask once per message, in time order."""
         thread = self._threads.get(message.conversation)
@@ -51,6 +55,9 @@ class Threads:
                     del thread.lines[0]
             if self._characters is not None:
                 message = _short(message, self._characters)
+            elif message.attachments:
+                # Only words lend context; what an attachment is known as must not be kept, or saved, by the way.
+                message = msgspec.structs.replace(message, attachments=())
             last[message.author] = message
             if len(last) > _AUTHORS:
                 # The one who has been silent longest.

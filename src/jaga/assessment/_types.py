@@ -13,7 +13,9 @@ __all__ = ["LEVELS", "Assessment", "Day", "Evidence", "Level", "Onset", "RiskTyp
 
 Level = Literal["none", "watch", "concern", "urgent"]
 LEVELS: tuple[Level, ...] = ("none", "watch", "concern", "urgent")
-RiskType = Literal["grooming", "sextortion", "meeting", "image_selling", "exposure", "distress"]
+RiskType = Literal[
+    "grooming", "sextortion", "meeting", "image_selling", "exposure", "distress", "known_image", "sensitive_image"
+]
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +32,9 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     added: float
     language: str | None
     because: str | None
+    # 0-based position among the relationship's messages, and the tone heard in it; None in what was stored before they were kept.
+    index: int | None = None
+    tone: float | None = None
 
 
 class TacticFinding(msgspec.Struct, frozen=True, kw_only=True):

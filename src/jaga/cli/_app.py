@@ -12,21 +12,26 @@ from jaga import __version__
 from jaga.cli._exits import Exit
 from jaga.cli.check import check, chosen_language
 from jaga.cli.evaluate import evaluate
+from jaga.cli.home import doctor, home
 from jaga.cli.media import media
 from jaga.cli.media_exchange import exchange
 from jaga.cli.media_key import key
+from jaga.cli.verify import verify
 
 __all__ = ["app", "main"]
 
 app = typer.Typer(
     name="jaga",
-    help="Guards children online: reads chats, hears grooming early, tells only what matters. Nothing leaves this machine.",
+    help="Guards children online: reads chats, hears grooming early, tells only what matters. Nothing leaves this machine unless you send it.",
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 app.command()(check)
 app.command()(evaluate)
+app.command()(verify)
+app.command()(doctor)
+app.add_typer(home, name="home")
 media.add_typer(exchange, name="exchange")
 media.add_typer(key, name="key")
 app.add_typer(media, name="media")
@@ -50,8 +55,8 @@ def _root(
         raise typer.Exit
     if lang is not None:
         # A command that is told no other language takes this one.
-        known = chosen_language(lang)
-        context.default_map = {name: {"lang": known} for name in ("check",)}
+        known = context.obj = chosen_language(lang)
+        context.default_map = {name: {"lang": known} for name in ("check", "verify")}
     if context.invoked_subcommand is None:
         print(context.get_help())
 

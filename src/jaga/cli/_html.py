@@ -19,17 +19,24 @@ from jaga.cli._words import (
     author_words,
     calm_words,
     cannot_tell,
+    certainty_words,
+    change_words,
     child_missing,
     contact_words,
+    example_words,
     level_words,
     next_steps,
+    opinion_words,
     owner_words,
+    picture_words,
     platform_words,
     risk_words,
+    said_words,
     source_words,
     span_words,
     stage_words,
     strongest,
+    weighed_words,
     when,
     why,
 )
@@ -44,6 +51,8 @@ __all__ = ["write_html"]
 # More bars than this cannot be told apart on a phone.
 _BARS = 60
 _SHOWN = 10
+_WEIGHED = 8
+_CHANGES = 3
 
 
 def write_html(path: Path, checked: Checked, guidance: Guidance, say: Words, age: int | None) -> None:
@@ -78,6 +87,7 @@ def write_html(path: Path, checked: Checked, guidance: Guidance, say: Words, age
             for item in checked.inputs
         ],
         span=span_words(say, checked),
+        pictures=picture_words(say, checked),
         owner=owner_words(say, checked),
         missing=child_missing(say, checked),
         limits=cannot_tell(say, checked),
@@ -109,6 +119,8 @@ def write_html(path: Path, checked: Checked, guidance: Guidance, say: Words, age
 def _card(one: Assessment, checked: Checked, guidance: Guidance, say: Words, age: int | None) -> dict[str, Any]:
     zone = zone_of(checked.zone_name)
     law = guidance.laws.get(one.risk_type or "")
+    explained = checked.explanations.get(one.contact)
+    like = {} if explained is None else {like.message: like.near for like in explained.like}
     return {
         "contact": contact_words(say, one),
         "level": one.level,
@@ -123,12 +135,21 @@ def _card(one: Assessment, checked: Checked, guidance: Guidance, say: Words, age
             {
                 "when": when(piece.sent_at, zone),
                 "who": author_words(say, one, piece),
-                "text": piece.text,
+                "text": said_words(say, piece),
                 "language": piece.language if piece.language in LANGUAGES else None,
                 "why": reasons,
+                "like": example_words(say, like[piece.message]) if piece.message in like else "",
             }
             for piece, reasons in strongest(say, one, _SHOWN)
         ],
+        "came": None
+        if explained is None
+        else {
+            "weighed": weighed_words(say, explained, _WEIGHED),
+            "changes": change_words(say, explained, zone, _CHANGES),
+            "sure": certainty_words(say, one, explained),
+        },
+        "second": opinion_words(say, checked.opinions[one.contact]) if one.contact in checked.opinions else [],
         "steps": next_steps(say, guidance, one, age),
         "talk": {say(text) for text in guidance.talk.values()},
         "law": say(law) if law and one.level in ("concern", "urgent") else None,

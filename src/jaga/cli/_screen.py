@@ -10,23 +10,31 @@ from rich.padding import Padding
 from rich.panel import Panel
 from rich.table import Table
 
-from jaga.assessment import Assessment, Day
+from jaga.assessment import Assessment, Day, Explanation
 from jaga.cli._terminal import Text, columns, plain, put, trimmed
 from jaga.cli._words import (
     author_words,
     calm_words,
     cannot_tell,
+    certainty_words,
+    change_words,
     child_missing,
     contact_words,
+    example_words,
+    joined,
     level_words,
     next_steps,
+    opinion_words,
     owner_words,
+    picture_words,
     platform_words,
     risk_words,
+    said_words,
     source_words,
     span_words,
     stage_words,
     strongest,
+    weighed_words,
     when,
     why,
 )
@@ -40,6 +48,7 @@ __all__ = ["print_report"]
 _STYLE = {"none": "green", "watch": "yellow", "concern": "dark_orange", "urgent": "bold red"}
 _BARS = "▁▂▃▄▅▆▇█"
 _SHOWN = 6
+_WEIGHED = 3
 _CARDS = 12
 _INPUTS = 12
 _PROBLEMS = 8
@@ -129,6 +138,8 @@ def _read(console: Console, checked: Checked, say: Words) -> None:
         put(console, Text("  " + say.plural("and {count} more", "and {count} more", rest), style="dim"))
     if span := span_words(say, checked):
         put(console, Text(span))
+    if pictures := picture_words(say, checked):
+        put(console, Text(pictures))
     problems = [problem for item in checked.inputs for problem in item.problems]
     # What was lost comes before what is merely worth knowing.
     problems.sort(key=lambda problem: problem.note)
@@ -208,6 +219,14 @@ def _card(one: Assessment, checked: Checked, guidance: Guidance, say: Words, age
     parts += [Text(plain(why(say, one))), Text()]
     parts.append(Text(say("The messages that show it"), style="bold"))
     parts += _evidence(one, say, checked, narrow=narrow)
+    explained = checked.explanations.get(one.contact)
+    if explained is not None:
+        parts += [Text(), Text(say("How Jaga came to this"), style="bold")]
+        parts += [_item("·", Text(plain(line), style="dim")) for line in _why(one, explained, say, checked)]
+    opinion = checked.opinions.get(one.contact)
+    if opinion is not None:
+        parts += [Text(), Text(say("A second reader"), style="bold")]
+        parts.append(Padding(Text(plain(joined(say, opinion_words(say, opinion))), style="dim"), (0, 0, 0, 2)))
     steps = next_steps(say, guidance, one, age)
     if steps:
         parts += [Text(), Text(say("What to do"), style="bold")]
@@ -239,7 +258,7 @@ def _evidence(one: Assessment, say: Words, checked: Checked, *, narrow: bool) ->
     zone = zone_of(checked.zone_name)
     lines: list[RenderableType] = []
     for piece, reasons in strongest(say, one, _SHOWN):
-        text = plain(piece.text)
+        text = plain(said_words(say, piece))
         said = Text()
         said.append(f"{plain(author_words(say, one, piece))}: ", style="bold")
         said.append(text[:300] + ("…" if len(text) > 300 else ""))
@@ -250,6 +269,21 @@ def _evidence(one: Assessment, say: Words, checked: Checked, *, narrow: bool) ->
             continue
         lines.append(_beside(stamp, said, reason))
     return lines
+
+
+def _why(one: Assessment, explained: Explanation, say: Words, checked: Checked) -> list[str]:
+    """The short form; the page has all of it."""
+    lines = []
+    weighed = weighed_words(say, explained, _WEIGHED)
+    if weighed:
+        lines.append(say("What weighed most: {parts}.", parts=say(", ").join(weighed)))
+    nearest = max(explained.like, key=lambda like: like.near.likeness, default=None)
+    if nearest is not None:
+        lines.append(example_words(say, nearest.near))
+    lines += change_words(say, explained, zone_of(checked.zone_name), 1)
+    # One line for how sure it is.
+    lines.append(joined(say, certainty_words(say, one, explained)))
+    return [line for line in lines if line]
 
 
 def _others(console: Console, checked: Checked, say: Words) -> None:

@@ -1,16 +1,32 @@
-"""Sentences that more than one kind of report says: levels, stages, why, how sure. All through gettext."""
+"""Sentences about one check, for every kind of report, beside those that every door says. All through gettext."""
 
 from __future__ import annotations
 
-from datetime import datetime, tzinfo
-
-from jaga.assessment import PUBLIC, Assessment, Evidence, TacticFinding
 from jaga.family import Checked
-from jaga.guidance import Guidance
-from jaga.guidance import next_steps as _steps
-from jaga.signals.catalogue import load_catalogue
-from jaga.signals.learned import GROUP as LEARNED
-from jaga.sources import all_sources, zone_of
+from jaga.family.sentences import (
+    attachment_words,
+    author_words,
+    certainty_words,
+    change_words,
+    contact_words,
+    example_words,
+    group_words,
+    joined,
+    level_words,
+    next_steps,
+    opinion_words,
+    platform_words,
+    risk_words,
+    said_words,
+    source_words,
+    stage_words,
+    strongest,
+    tactic_words,
+    weighed_words,
+    when,
+    why,
+)
+from jaga.sources import zone_of
 from jaga.words import Words
 
 __all__ = [
@@ -18,174 +34,55 @@ __all__ = [
     "author_words",
     "calm_words",
     "cannot_tell",
+    "certainty_words",
+    "change_words",
     "child_missing",
     "contact_words",
+    "example_words",
     "group_words",
+    "joined",
     "level_words",
     "next_steps",
+    "opinion_words",
     "owner_words",
+    "picture_words",
     "platform_words",
     "risk_words",
+    "said_words",
     "source_words",
     "span_words",
     "stage_words",
     "strongest",
     "tactic_words",
+    "weighed_words",
     "when",
     "why",
 ]
 
 # Fewer messages than this in all the exports are too few to say much.
 _LITTLE = 50
-_APPS = {
-    "discord": "Discord",
-    "email": "E-mail",
-    "facebook": "Facebook",
-    "google_chat": "Google Chat",
-    "imessage": "Apple Messages",
-    "instagram": "Instagram",
-    "kakaotalk": "KakaoTalk",
-    "line": "LINE",
-    "messenger": "Messenger",
-    "signal": "Signal",
-    "sms": "SMS",
-    "snapchat": "Snapchat",
-    "telegram": "Telegram",
-    "tiktok": "TikTok",
-    "wechat": "WeChat",
-    "whatsapp": "WhatsApp",
-    "x": "X",
-    "youtube": "YouTube",
-}
 # Names given when the child's was not found.
 _SUGGESTED = 8
-
-
-def level_words(say: Words, level: str) -> str:
-    return {
-        "none": say("Nothing to see"),
-        "watch": say("Keep an eye on it"),
-        "concern": say("Worth a look"),
-        "urgent": say("Act today"),
-    }[level]
-
-
-def risk_words(say: Words, risk: str | None) -> str:
-    return {
-        "grooming": say("signs of grooming"),
-        "sextortion": say("signs of blackmail"),
-        "meeting": say("signs of arranging a meeting in secret"),
-        "image_selling": say("signs of being used to sell pictures"),
-        "exposure": say("personal details given away"),
-        "distress": say("signs of distress"),
-        None: "",
-    }[risk]
-
-
-def stage_words(say: Words, stage: str | None) -> str:
-    return {
-        "rapport": say("winning trust"),
-        "probing": say("asking about the child"),
-        "inducement": say("offering gifts"),
-        "isolation": say("setting apart from others"),
-        "moving": say("moving to a private place"),
-        "risk_assessment": say("finding out who watches"),
-        "secrecy": say("asking for secrecy"),
-        "escalation": say("pressing further"),
-        "request": say("asking for pictures"),
-        "recruiting": say("recruiting to sell"),
-        "selling": say("selling"),
-        "meeting": say("arranging to meet"),
-        "extortion": say("threatening"),
-        None: "",
-    }[stage]
-
-
-def attachment_words(say: Words, kind: str, count: int) -> str:
-    names = {
-        "image": say.plural("{count} picture", "{count} pictures", count),
-        "video": say.plural("{count} video", "{count} videos", count),
-        "voice": say.plural("{count} voice note", "{count} voice notes", count),
-        "audio": say.plural("{count} sound file", "{count} sound files", count),
-        "sticker": say.plural("{count} sticker", "{count} stickers", count),
-        "document": say.plural("{count} document", "{count} documents", count),
-    }
-    return names.get(kind, say.plural("{count} other attachment", "{count} other attachments", count))
-
-
-def tactic_words(say: Words, tactic: str) -> str:
-    known = load_catalogue().tactics.get(tactic)
-    return say(known.title) if known is not None else tactic
-
-
-def group_words(say: Words, tactic: str, group: str) -> str:
-    known = load_catalogue().tactics.get(tactic)
-    if known is None:
-        return group
-    if group == LEARNED:
-        return say("Sounds like known examples of: {tactic}", tactic=say(known.title))
-    return say(known.groups[group].meaning) if group in known.groups else group
-
-
-def contact_words(say: Words, one: Assessment) -> str:
-    if one.contact == PUBLIC:
-        return say("Everyone (own posts)")
-    return one.contact_name or one.contact
-
-
-def when(at: datetime, zone: tzinfo) -> str:
-    """A time as evidence wants it: unambiguous, in the zone of the reader."""
-    return at.astimezone(zone).strftime("%Y-%m-%d %H:%M")
-
-
-def why(say: Words, one: Assessment) -> str:
-    """One plain sentence: what was heard, how often, from when; never a verdict on a person."""
-    catalogue = load_catalogue().tactics
-    heard = [finding for finding in one.tactics if finding.tactic != "protective" and finding.contribution >= 0]
-    mine = [finding for finding in heard if finding.by == "contact"][:4]
-    child = [finding for finding in heard if finding.by == "child"][:3]
-    if not mine and not child:
-        return say("Jaga heard nothing that stands out.")
-
-    def listed(findings: list[TacticFinding]) -> str:
-        parts = [
-            say("{tactic} ({count}×)", tactic=say(catalogue[f.tactic].title).lower(), count=f.count)
-            if f.count > 1
-            else say(catalogue[f.tactic].title).lower()
-            for f in findings
-        ]
-        return say(", ").join(parts)
-
-    sentences = []
-    if mine:
-        sentences.append(
-            say(
-                "In the messages of {contact} Jaga heard: {tactics}.",
-                contact=contact_words(say, one),
-                tactics=listed(mine),
-            )
-        )
-    if child:
-        sentences.append(say("In the child's own messages: {tactics}.", tactics=listed(child)))
-    if any(finding.tactic == "protective" for finding in one.tactics):
-        sentences.append(say("There is also talk that protects (parents told, safety advice), which lowers the score."))
-    return _joined(say, sentences)
-
-
-def _joined(say: Words, sentences: list[str]) -> str:
-    # Chinese writes no space between sentences.
-    return ("" if say.language == "zh" else " ").join(sentences)
-
-
-def next_steps(say: Words, guidance: Guidance, one: Assessment, age: int | None) -> list[str]:
-    return [say(text) for text in _steps(guidance, one.risk_type, one.level, age)]
 
 
 def cannot_tell(say: Words, checked: Checked) -> list[str]:
     """What this report cannot know, each as a sentence: said whatever was found."""
     lines = []
-    if checked.unjudged:
-        listed = say(", ").join(attachment_words(say, kind, count) for kind, count in sorted(checked.unjudged.items()))
+    listed = say(", ").join(attachment_words(say, kind, count) for kind, count in sorted(checked.unjudged.items()))
+    if checked.pictures is not None:
+        if checked.pictures.compared:
+            lines.append(
+                say(
+                    "Of pictures it knows only those on your lists, whole or little changed; others may be just as bad."
+                )
+            )
+        if checked.pictures.judged:
+            lines.append(
+                say("What looks like nudity to a program may be a beach or a baby, and it overlooks some that is.")
+            )
+        if listed:
+            lines.append(say("It did not look at or listen to: {attachments}.", attachments=listed))
+    elif listed:
         lines.append(say("Jaga reads words only. It did not look at or listen to: {attachments}.", attachments=listed))
     else:
         lines.append(say("Jaga reads words only: no pictures, voice or video."))
@@ -205,16 +102,26 @@ def cannot_tell(say: Words, checked: Checked) -> list[str]:
     return lines
 
 
-def source_words(say: Words, name: str | None) -> str:
-    """A format, for people; None is one that nobody knew."""
-    if name is None:
-        return say("not recognised")
-    return next((say(source.title) for source in all_sources() if source.name == name), name)
-
-
-def platform_words(one: Assessment) -> str:
-    """The apps of a relationship by their own names, which are the same in every language."""
-    return ", ".join(_APPS.get(platform, platform) for platform in one.platforms)
+def picture_words(say: Words, checked: Checked) -> str:
+    """How many pictures were looked at and what that told; empty if nobody asked for it."""
+    counts = checked.pictures
+    if counts is None:
+        return ""
+    parts = [
+        say.plural(
+            "{count} picture or video was looked at", "{count} pictures and videos were looked at", counts.looked
+        ),
+        say.plural("{count} known", "{count} known", counts.known)
+        if counts.compared
+        else say("no list to compare with"),
+    ]
+    if counts.judged:
+        parts.append(say.plural("{count} looks like nudity", "{count} look like nudity", counts.sensitive))
+    if counts.absent:
+        parts.append(say.plural("{count} is not in the export", "{count} are not in the export", counts.absent))
+    if counts.unread:
+        parts.append(say.plural("{count} could not be read", "{count} could not be read", counts.unread))
+    return say("Pictures: {parts}.", parts=say(", ").join(parts))
 
 
 def calm_words(say: Words, checked: Checked) -> list[str]:
@@ -256,7 +163,7 @@ def child_missing(say: Words, checked: Checked) -> str:
     if not checked.people:
         return warning
     people = say(", ").join(checked.people[:_SUGGESTED])
-    return _joined(
+    return joined(
         say, [warning, say("If the child is one of these, say --child with that name: {people}.", people=people)]
     )
 
@@ -275,35 +182,3 @@ def owner_words(say: Words, checked: Checked) -> str:
         "unclear": say("Jaga cannot tell who is the child; taken: {name}. Say --child NAME to be sure.", name=name),
         "nobody": say("Nobody wrote anything in it."),
     }[checked.owner.how]
-
-
-def strongest(say: Words, one: Assessment, limit: int) -> list[tuple[Evidence, list[str]]]:
-    """The messages that added most, in time order, each once with every reason it was heard for."""
-    pieces: dict[str, Evidence] = {}
-    reasons: dict[str, dict[str, None]] = {}
-    # What only the learned ear heard in a message: one reason names all of it.
-    alike: dict[str, dict[str, None]] = {}
-    added: dict[str, float] = {}
-    for finding in one.tactics:
-        if finding.tactic == "protective":
-            continue
-        for piece in finding.evidence:
-            pieces.setdefault(piece.message, piece)
-            added[piece.message] = added.get(piece.message, 0.0) + piece.added
-            if piece.group != LEARNED:
-                reasons.setdefault(piece.message, {})[group_words(say, finding.tactic, piece.group)] = None
-            elif not any(other.message == piece.message and other.group != LEARNED for other in finding.evidence):
-                alike.setdefault(piece.message, {})[tactic_words(say, finding.tactic)] = None
-    most = sorted(pieces.values(), key=lambda piece: -added[piece.message])[:limit]
-    told = []
-    for piece in sorted(most, key=lambda piece: piece.sent_at):
-        lines = list(reasons.get(piece.message, ()))
-        if piece.message in alike:
-            named = say(", ").join(alike[piece.message])
-            lines.append(say("Sounds like known examples of: {tactic}", tactic=named))
-        told.append((piece, lines))
-    return told
-
-
-def author_words(say: Words, one: Assessment, piece: Evidence) -> str:
-    return say("child") if piece.author == one.child else contact_words(say, one)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
+import msgspec
 import typer
 
 from jaga.cli._exits import Exit
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from jaga.media.hashing import Hashed
     from jaga.media.matching import Match
 
-__all__ = ["media"]
+__all__ = ["media", "needed"]
 
 media = typer.Typer(
     help="Recognise known pictures and files by their hashes. Nothing is shown, copied or sent.", no_args_is_help=True
@@ -30,6 +31,10 @@ Files = Annotated[
     typer.Argument(metavar="PATH...", help="Files, or folders with all that is in them.", show_default=False),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document (docs/schema/media-1.md) on stdout.")]
+Keyframes = Annotated[
+    bool,
+    typer.Option("--keyframes", help="Of videos the key frames only: some twenty times as fast, and finds less."),
+]
 Variants = Annotated[bool, typer.Option("--variants", help="Also as turned and mirrored pictures.")]
 Store = Annotated[
     Path | None,
@@ -49,32 +54,37 @@ def hash_(
         typer.Option(
             "--type",
             metavar="KIND",
-            help="md5, sha1, sha256, blake3, pdq; may be given several times.",
+            help="md5, sha1, sha256, blake3, pdq, vpdq; may be given several times.",
             show_default=False,
         ),
     ] = None,
     variants: Variants = False,
+    keyframes: Keyframes = False,
 ) -> None:
-    """Hash files: MD5, SHA-1 and SHA-256 of each, PDQ of each frame of a picture.
+    """Hash files: MD5, SHA-1 and SHA-256 of each, PDQ of each frame of a picture, vPDQ of a video.
 
     Exit codes: 0 all read, 2 wrong use, 3 nothing could be read, 4 part could not be read.
     """
-    _needed()
+    needed()
     from jaga.media.hashing import DEFAULT_KINDS, hash_files, walk
 
     told = _Told()
-    found = told.all(hash_files(walk(paths), kinds or DEFAULT_KINDS, variants=variants))
+    found = told.all(hash_files(walk(paths), kinds or DEFAULT_KINDS, variants=variants, keyframes=keyframes))
     if json:
         _document("files", (_file(one) for one in found))
     else:
         for one in found:
             for kind, digest in one.digests.items():
                 print(f"{digest.hex()}  {kind}  {one.path}")
+            if one.video is not None:
+                print(f"{_video_text(one.video)}  vpdq  {one.path}")
             for look in one.looks:
                 for value in look.values:
                     frame = f" frame {look.frame}" if len(one.looks) > 1 else ""
                     turned = f" {value.variant}" if variants else ""
-                    print(f"{value.value.hex()}  {value.kind}{turned}{frame} quality {value.quality}  {one.path}")
+                    quality = "" if value.quality is None else f" quality {value.quality}"
+                    place = one.path if look.inside is None else f"{one.path}!{look.inside}"
+                    print(f"{value.value.hex()}  {value.kind}{turned}{frame}{quality}  {place}")
     raise typer.Exit(told.code())
 
 
@@ -87,6 +97,7 @@ def match(
     ] = None,
     json: Json = False,
     variants: Variants = False,
+    keyframes: Keyframes = False,
     store: Store = None,
 ) -> None:
     """Say which files are known. Files that match are never opened for anyone to see.
@@ -104,7 +115,7 @@ def match(
 
         def matched() -> Iterator[tuple[Hashed, tuple[Match, ...]]]:
             nonlocal bad
-            for one in matcher.files(walk(paths), variants=variants):
+            for one in matcher.files(walk(paths), variants=variants, keyframes=keyframes):
                 told.one(one.file)
                 bad += one.bad
                 yield one.file, one.matches
@@ -117,6 +128,49 @@ def match(
                     print(f"{file.path}: {_words(one)}")
             print(f"{told.files:,} files, {bad:,} known as bad", file=sys.stderr)
     raise typer.Exit(Exit.URGENT if bad else told.code())
+
+
+@media.command()
+def hashlookup(
+    paths: Files,
+    url: Annotated[
+        str, typer.Option(metavar="URL", help="The server that is asked: the SHA-1 of each file is sent to it.")
+    ] = "https://hashlookup.circl.lu",
+    json: Json = False,
+) -> None:
+    """Ask a hashlookup server which files are published ones (NSRL and others). This sends hashes of files to it; nothing else does.
+
+    Exit codes: 0, 2 wrong use, 3 nothing could be read, 4 part could not be read.
+    """
+    needed()
+    from jaga.media.hashing import hash_files, walk
+    from jaga.media.hashlookup import Hashlookup
+
+    server = Hashlookup(url)
+    told = _Told()
+    files = [one for one in told.all(hash_files(walk(paths), ("sha1",))) if not one.unread]
+    known = {one.sha1: one for one in server.known(one.digests["sha1"] for one in files)}
+    if json:
+        _document(
+            "files",
+            (
+                {
+                    "path": one.path,
+                    "sha1": sha1,
+                    "known": None if sha1 not in known else msgspec.to_builtins(known[sha1]),
+                }
+                for one in files
+                for sha1 in (one.digests["sha1"].hex(),)
+            ),
+        )
+    else:
+        for one in files:
+            found = known.get(one.digests["sha1"].hex())
+            if found is not None:
+                said = f", called malicious by {found.malicious}" if found.malicious else ""
+                print(f"{one.path}: published as {found.name or 'a file without a name'} ({found.source}){said}")
+        print(f"{len(files):,} files, {len(known):,} published", file=sys.stderr)
+    raise typer.Exit(told.code())
 
 
 @media.command()
@@ -145,7 +199,7 @@ def serve(
     import os
     import tempfile
 
-    _needed("fastapi", "uvicorn", "python_multipart", "prometheus_client")
+    needed("fastapi", "uvicorn", "python_multipart", "prometheus_client")
     try:
         own = host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -281,7 +335,7 @@ def add(
         _wrong("give a file, or --hash KIND:HEX")
     with _store(store) as kept:
         from jaga.media.banks import Item, parsed
-        from jaga.media.hashing import hash_files, walk
+        from jaga.media.hashing import DEFAULT_KINDS, hash_files, walk
 
         kept.bank(name, counted=False)
         about: dict[str, Any] = {"category": category, "severity": severity, "note": note}
@@ -290,7 +344,7 @@ def add(
             kind, _, digits = text.partition(":")
             items.append(Item(hashes=(parsed(kind, digits),), source="command line", **about))
         told = _Told()
-        for one in told.all(hash_files(walk(paths or ()), ("md5", "sha1", "sha256", "pdq"))):
+        for one in told.all(hash_files(walk(paths or ()), DEFAULT_KINDS)):
             if not one.unread:
                 items.append(Item(hashes=_worth_keeping(one), source=one.path, **about))
         _report(kept.add(name, items))
@@ -303,7 +357,9 @@ def import_(
     path: Annotated[Path, typer.Argument(metavar="FILE", show_default=False)],
     format: Annotated[
         str | None,
-        typer.Option("--format", help="vics (also CAID), nsrl, csv; default: by its content.", show_default=False),
+        typer.Option(
+            "--format", help="vics (also CAID), misp, nsrl, csv; default: by its content.", show_default=False
+        ),
     ] = None,
     kind: Annotated[
         str | None,
@@ -333,14 +389,15 @@ def import_(
 def export(
     name: Name,
     path: Annotated[Path, typer.Argument(metavar="FILE", show_default=False)],
-    format: Annotated[str, typer.Option("--format", help="vics or csv.")] = "vics",
+    format: Annotated[str, typer.Option("--format", help="vics, misp or csv.")] = "vics",
     store: Store = None,
 ) -> None:
     """Write a bank as a list, whole or not at all."""
-    if format not in ("vics", "csv"):
-        _wrong(f"--format {format}: choose vics or csv")
+    if format not in ("vics", "misp", "csv"):
+        _wrong(f"--format {format}: choose vics, misp or csv")
     with _store(store) as kept:
         from jaga.media.lists.hash_csv import write_csv
+        from jaga.media.lists.misp import write_misp
         from jaga.media.lists.vics import write_vics
 
         part = path.with_name(path.name + ".part")
@@ -348,6 +405,10 @@ def export(
             if format == "vics":
                 with part.open("wb") as out:
                     count = write_vics(kept.items(name), out)
+            elif format == "misp":
+                bad = kept.bank(name, counted=False).meaning == "bad"
+                with part.open("wb") as out:
+                    count = write_misp(kept.items(name), out, info=f"Hash list {name}", to_ids=bad)
             else:
                 with part.open("w", encoding="utf-8", newline="") as text:
                     count = write_csv(kept.items(name), text)
@@ -400,7 +461,7 @@ class _Told:
         return Exit.PARTLY_READ if self._partly else Exit.OK
 
 
-def _needed(*more: str) -> None:
+def needed(*more: str) -> None:
     """Raises: DataNeeded, if the packages of the extra `media` are not there."""
     import importlib.util
 
@@ -412,7 +473,7 @@ def _needed(*more: str) -> None:
 
 
 def _store(folder: Path | None, *, create: bool = False) -> BankStore:
-    _needed()
+    needed()
     from jaga.media.banks import BankStore, default_store
 
     return BankStore(folder or default_store(), create=create)
@@ -438,9 +499,26 @@ def _worth_keeping(one: Hashed) -> tuple[tuple[str, bytes], ...]:
     from jaga.media.matching import LEAST_QUALITY
 
     near = [
-        (v.kind, v.value) for look in one.looks for v in look.values if v.quality is None or v.quality >= LEAST_QUALITY
+        (v.kind, v.value)
+        for look in one.looks
+        # What else is in a document, a letterhead say, is not what was meant by naming it.
+        if look.inside is None
+        for v in look.values
+        if v.quality is None or v.quality >= LEAST_QUALITY
     ]
-    return tuple(dict.fromkeys((*one.digests.items(), *near)))
+    video: list[tuple[str, bytes]] = []
+    if one.video is not None:
+        from jaga.media.video import telling
+
+        # One with too little to see would match nothing.
+        video = [("vpdq", one.video)] if len(telling(one.video)) else []
+    return tuple(dict.fromkeys((*one.digests.items(), *near, *video)))
+
+
+def _video_text(video: bytes) -> str:
+    from jaga.media.video import text_of
+
+    return text_of(video)
 
 
 def _report(result: Imported) -> None:
@@ -458,6 +536,11 @@ def _words(one: Match) -> str:
     facts += [f"category {one.category}"] if one.category else []
     facts += [one.name] if one.name else []
     facts += [f"{one.kind}, {one.distance_bits} bits apart" if one.distance_bits else one.kind]
+    if one.of_file_percent is not None:
+        facts.append(
+            f"{one.of_file_percent:.0f} % of this video's frames, {one.of_known_percent:.0f} % of the known one's"
+        )
+    facts += [f"inside it {one.inside}"] if one.inside else []
     facts += [f"frame {one.frame}"] if one.frame else []
     facts += [one.variant] if one.variant not in (None, "original") else []
     return ", ".join(str(fact) for fact in facts)
@@ -472,6 +555,7 @@ def _file(one: Hashed) -> dict[str, Any]:
         "frames": [
             {
                 "frame": look.frame,
+                "inside": look.inside,
                 "width": look.width,
                 "height": look.height,
                 "hashes": [
@@ -481,6 +565,7 @@ def _file(one: Hashed) -> dict[str, Any]:
             }
             for look in one.looks
         ],
+        "video": None if one.video is None else _video_text(one.video),
         "problems": list(one.problems),
     }
 

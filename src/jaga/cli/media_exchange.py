@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from jaga.cli._exits import Exit
-from jaga.cli.media import Json, Store, _document, _needed, _store, _wrong
+from jaga.cli.media import Json, Store, _document, _store, _wrong, needed
 
 __all__ = ["exchange"]
 
@@ -208,7 +208,7 @@ def tell(
 
 
 def _packages() -> None:
-    _needed("threatexchange")
+    needed("threatexchange")
 
 
 def _asked(schema: dict[str, Any]) -> str:

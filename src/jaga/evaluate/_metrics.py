@@ -8,6 +8,8 @@ from statistics import median
 
 import msgspec
 
+from jaga.assessment._reliability import wilson
+
 __all__ = ["Bin", "Figures", "Verdict", "auc", "figures", "penalty"]
 
 
@@ -93,8 +95,8 @@ def figures(verdicts: Iterable[Verdict]) -> Figures:
         recall_at_1_percent=_recall_at(risky, safe, 0.01),
         median_delay=float(median(delays)) if delays else None,
         f_latency=_f_latency(f_one, delays, risky),
-        recall_interval=_wilson(len(hits), len(risky)),
-        false_alarm_interval=_wilson(len(false), len(safe)),
+        recall_interval=wilson(len(hits), len(risky)),
+        false_alarm_interval=wilson(len(false), len(safe)),
         brier=sum((one.score - one.risky) ** 2 for one in every) / len(every) if every else None,
         calibration_error=sum(step.count * abs(step.mean_score - step.risky) for step in bins) / len(every)
         if every
@@ -158,17 +160,6 @@ def _recall_at(risky: Sequence[Verdict], safe: Sequence[Verdict], share: float) 
     allowed = int(len(safe) * share)
     bar = sorted((one.score for one in safe), reverse=True)[allowed]
     return sum(one.score > bar for one in risky) / len(risky)
-
-
-def _wilson(hits: int, total: int) -> tuple[float, float] | None:
-    if not total:
-        return None
-    z = 1.959964
-    share = hits / total
-    middle = share + z * z / (2 * total)
-    spread = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
-    scale = 1 + z * z / total
-    return (max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale))
 
 
 def _reliability(every: Sequence[Verdict], steps: int = 10) -> tuple[Bin, ...]:

@@ -16,6 +16,7 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta, timezone, tzinfo
 from importlib import resources
+from itertools import pairwise
 from random import Random
 from typing import Literal
 
@@ -413,6 +414,26 @@ def _split(*, inside: bool) -> Change:
     return apply
 
 
+def _shredded(scenario: Scenario, rng: Random) -> Changed:
+    """Half of the contact's words of some length are cut, and a new message begins at each cut: "se", "nd me a ph", "oto"."""
+    messages: list[Message] = []
+    origins: list[int] = []
+    for position, message in enumerate(scenario.messages):
+        pieces = [message.text]
+        if message.author != scenario.label.child and "//" not in message.text:
+            cuts = []
+            for word in _WORD.finditer(message.text):
+                letters = _letters(word.group())
+                if rng.random() < 0.5:
+                    cuts.append(word.start() + len("".join(letters[: rng.randrange(1, len(letters))])))
+            pieces = [message.text[start:end] for start, end in pairwise([0, *cuts, len(message.text)])]
+        for number, piece in enumerate(pieces):
+            at = message.sent_at + timedelta(milliseconds=100 * number)
+            messages.append(msgspec.structs.replace(message, text=piece, sent_at=at, source_id=None))
+            origins.append(position)
+    return _replaced(scenario, messages, origins)
+
+
 def _inside(text: str, rng: Random) -> list[str]:
     long = [match for match in _WORD.finditer(text) if len(_letters(match.group())) >= 3]
     if not long:
@@ -456,4 +477,5 @@ ATTACKS: tuple[Perturbation, ...] = (
     Perturbation(name="emoji for words", change=_emoji_for_words),
     Perturbation(name="sentences over two messages", change=_split(inside=False)),
     Perturbation(name="words over two messages", change=_split(inside=True)),
+    Perturbation(name="words over many messages", change=_shredded),
 )

@@ -14,13 +14,13 @@ from typing import Literal
 
 import msgspec
 
-from jaga.assessment import Model, Threads
-from jaga.evaluate._data import Scenario
+from jaga.assessment import Assessor, Model, Threads
+from jaga.evaluate._data import ZONE, Scenario
 from jaga.evaluate._metrics import Verdict
 from jaga.evaluate._perturb import ATTACKS, FAIRNESS, INVARIANCES, Changed, Line, Perturbation, load_swaps
 from jaga.evaluate._run import judge_one
 from jaga.records import Message
-from jaga.signals import Actor, Contextual, Detector, all_detectors
+from jaga.signals import Actor, Detector, all_detectors
 from jaga.signals.catalogue import load_catalogue
 
 __all__ = ["Attack", "Direction", "Kept", "Robustness", "directions", "robustness"]
@@ -210,18 +210,12 @@ class _Bench:
     def _listen(self, scenario: Scenario) -> list[frozenset[str]]:
         """The tactics heard in each message, in its place."""
         threads = Threads()
+        assessor = Assessor((scenario.label.child,), ZONE, detectors=self._detectors)
         heard = []
         for message in scenario.messages:
             by = _actor(scenario, message)
-            before = threads.before(message, by)
-            found: set[str] = set()
-            if message.text:
-                for detector in self._detectors:
-                    if isinstance(detector, Contextual):
-                        found.update(signal.tactic for signal in detector.listen(message, by, before)[0])
-                    else:
-                        found.update(signal.tactic for signal in detector.hear(message, by))
-            heard.append(frozenset(found))
+            signals, _, _ = assessor.hear(message, by, threads.before(message, by))
+            heard.append(frozenset(signal.tactic for signal in signals))
         return heard
 
     def _tables(self, languages: Sequence[str]) -> Iterator[tuple[str, list[int]]]:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from jaga.family._check import Checked, check
+from jaga.family._check import Checked, PicturesLooked, PicturesWanted, check
 
-__all__ = ["Checked", "check"]
+__all__ = ["Checked", "PicturesLooked", "PicturesWanted", "check"]

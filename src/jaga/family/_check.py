@@ -2,20 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from jaga.assessment import Assessment, Assessor, Owner, find_child
-from jaga.records import Conversation
-from jaga.sources import Context, Gathered, InputSummary, gather
+from jaga.assessment import Assessment, Assessor, Explanation, Owner, find_child
+from jaga.records import Conversation, Message
+from jaga.second_reader import Opinion
+from jaga.sources import Context, Files, Gathered, InputSummary, gather
 
-__all__ = ["Checked", "check"]
+if TYPE_CHECKING:
+    from jaga.media.banks import BankStore
+
+__all__ = ["Checked", "PicturesLooked", "PicturesWanted", "check"]
 
 Phase = Literal["reading", "listening"]
+
+
+class PicturesWanted(msgspec.Struct, frozen=True, kw_only=True):
+    """How attachments are to be looked at (jaga.media.attachments): by which banks, by which judge of nudity."""
+
+    store: BankStore | None = None
+    judge: str | None = None
+
+
+class PicturesLooked(msgspec.Struct, frozen=True, kw_only=True):
+    """How many attachments were looked at and what that told; the same file sent twice counts twice."""
+
+    looked: int
+    # By a bank of known abuse material; and, among those not known, likely nudity.
+    known: int
+    sensitive: int
+    # Pictures and videos that are not part of the exports, and those that could not be read.
+    absent: int
+    unread: int
+    # Whether there was a bank to compare with, and a judge of nudity.
+    compared: bool
+    judged: bool
 
 
 class Checked(msgspec.Struct, kw_only=True):
@@ -29,6 +55,12 @@ class Checked(msgspec.Struct, kw_only=True):
     # False if whoever was named as the child is nowhere in the exports: then everyone in them counts as a contact.
     child_present: bool
     assessments: list[Assessment]
+    # Why, by contact, of those that are worth showing.
+    explanations: dict[str, Explanation]
+    # What a second reader said of them, by contact, if one was asked for.
+    opinions: dict[str, Opinion] = {}
+    # None if nobody asked for pictures to be looked at.
+    pictures: PicturesLooked | None = None
     # Messages after leaving out what several exports held twice.
     messages: int
     # Attachments that were not looked at, by kind.
@@ -60,10 +92,11 @@ def check(
     child: Sequence[str] = (),
     isolated: bool = True,
     progress: Callable[[Phase, int, int | None], None] | None = None,
+    pictures: PicturesWanted | None = None,
 ) -> Checked:
     """Read the exports and judge every relationship of the child.
 
-    `child`: the child's author ids or names; found out when empty. `progress` hears (phase, messages done, total or None).
+    `child`: the child's author ids or names; found out when empty. `pictures`: look at what is attached; needs the extra `media`. `progress` hears (phase, messages done, total or None).
     Raises: UnreadableInput, if temporary space runs out. What cannot be read is in `inputs`, not raised.
     """
 
@@ -71,6 +104,7 @@ def check(
         if progress is not None:
             progress("reading", count, None)
 
+    paths = list(paths)
     gathered = gather(paths, context, isolated=isolated, progress=reading)
     try:
         owner = find_child(child, gathered.conversations, gathered.accounts, gathered.authors)
@@ -90,12 +124,15 @@ def check(
         unjudged: dict[str, int] = {}
         first_at = last_at = None
         observers = [assessor.observe for assessor in assessors]
-        for message in gathered.messages():
+        looked: list[PicturesLooked] = []
+        for message in _seen(gathered.messages(), paths, pictures, looked):
             count += 1
             if first_at is None:
                 first_at = message.sent_at
             last_at = message.sent_at
             for attachment in message.attachments:
+                if attachment.sha256 is not None:
+                    continue
                 unjudged[attachment.kind] = unjudged.get(attachment.kind, 0) + 1
             for observe in observers:
                 observe(message)
@@ -107,6 +144,11 @@ def check(
     chosen = max(range(len(results)), key=lambda i: (_rank(results[i]), -i))
     if sides:
         owner = msgspec.structs.replace(owner, ids=(sides[chosen],))
+    explanations = {
+        one.contact: explained
+        for one in results[chosen]
+        if one.level != "none" and (explained := assessors[chosen].explain(one.contact)) is not None
+    }
     return Checked(
         inputs=gathered.inputs,
         conversations=gathered.conversations,
@@ -114,12 +156,28 @@ def check(
         people=people,
         child_present=present,
         assessments=results[chosen],
+        explanations=explanations,
+        pictures=looked[0] if looked else None,
         messages=count,
         unjudged=unjudged,
         first_at=first_at.astimezone(timezone.utc) if first_at else None,
         last_at=last_at.astimezone(timezone.utc) if last_at else None,
         zone_name=context.zone_name,
     )
+
+
+def _seen(
+    messages: Iterator[Message], paths: Sequence[Path], pictures: PicturesWanted | None, looked: list[PicturesLooked]
+) -> Iterator[Message]:
+    """The messages, their attachments looked at if that is wanted; then what that came to is put into `looked`."""
+    if pictures is None:
+        yield from messages
+        return
+    from jaga.media.attachments import Looker
+
+    with Files(paths) as files, Looker(files, store=pictures.store, judge=pictures.judge) as looker:
+        yield from looker.look(messages)
+        looked.append(msgspec.convert(looker.counts, PicturesLooked, from_attributes=True))
 
 
 def _people(gathered: Gathered, owner: Owner) -> tuple[tuple[str, ...], bool]:

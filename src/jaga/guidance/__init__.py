@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+from collections.abc import Sequence
 from importlib import resources
 
 import msgspec
@@ -74,15 +75,21 @@ def _load(name: str) -> Guidance:
         raise CatalogueError(str(error), where=f"guidance/{name}.toml") from error
 
 
-def next_steps(guidance: Guidance, risk_type: str | None, level: str, age: int | None) -> list[str]:
-    """English texts of what to do, in order: for `watch` one calm line, above it everything for the risk type."""
+def next_steps(
+    guidance: Guidance, risk_type: str | None, level: str, age: int | None, also: Sequence[str] = ()
+) -> list[str]:
+    """English texts of what to do, in order: for `watch` one calm line, above it everything for the risk type.
+
+    `also`: further keys of steps that apply, which come before those of the risk type: what to do about a picture, whatever else there is.
+    """
     if level == "none" or risk_type is None:
         return []
     steps = guidance.steps
     if level == "watch":
-        own = steps[risk_type] if risk_type in ("exposure", "distress") else ()
+        own = steps[risk_type] if risk_type in ("exposure", "distress", "sensitive_image") else ()
         return [*steps.get("watch", ()), *own]
-    told = [*steps.get("any", ()), *steps.get(risk_type, ()), *steps.get("report", ())]
+    of_both = [step for key in dict.fromkeys((*also, risk_type)) for step in steps.get(key, ())]
+    told = [*steps.get("any", ()), *of_both, *steps.get("report", ())]
     if guidance.never is not None:
         told += guidance.never.steps
     band = max((int(first) for first in guidance.talk if age is None or int(first) <= age), default=None)

@@ -20,6 +20,8 @@ __all__ = ["Workers"]
 MEMORY_BYTES = 4 << 30
 # A 160-megapixel picture takes a few seconds; what takes a minute is stuck or wants to be.
 TIME_LIMIT_S = 60.0
+# Beyond jaga.media.video.BUDGET_S, which cannot be imported here without all that decodes.
+VIDEO_LIMIT_S = 930.0
 # No answer is this large: a thousand frames, each with eight hashes, are under a megabyte.
 _LARGEST_ANSWER = 1 << 24
 
@@ -119,7 +121,11 @@ class Workers:
         try:
             if process is None:
                 process = _Process(self._memory_bytes)
-            answer = process.ask(request, self._time_limit_s)
+            limit_s = self._time_limit_s
+            if "vpdq" in request.kinds or request.judge is not None:
+                # A video ends by itself at its budget; only one that is stuck is killed.
+                limit_s += VIDEO_LIMIT_S
+            answer = process.ask(request, limit_s)
             if process.late:
                 _close(process)
                 process = None

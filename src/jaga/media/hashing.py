@@ -18,7 +18,7 @@ from jaga.media._workers import Workers
 
 __all__ = ["DEFAULT_KINDS", "Hashed", "Look", "Value", "digests", "hash_files", "walk"]
 
-DEFAULT_KINDS = ("md5", "sha1", "sha256", "pdq")
+DEFAULT_KINDS = ("md5", "sha1", "sha256", "pdq", "vpdq")
 
 _PIECE = 1 << 20
 # From here on a file's hashes share the cores; below, several files do, which costs no hand-over.
@@ -35,10 +35,12 @@ class Hashed(msgspec.Struct, frozen=True, kw_only=True):
     size_bytes: int | None
     # By the name of the kind; exact hashes of the file's bytes.
     digests: dict[str, bytes]
-    # None if the file is not a picture.
+    # None if the file is neither a picture nor a video; "video" for every kind of those.
     format: str | None
     # One for each frame.
     looks: tuple[Look, ...]
+    # vPDQ of a video (jaga.media.video.packed).
+    video: bytes | None
     # What went wrong with this file; the rest of what is known holds.
     problems: tuple[str, ...]
 
@@ -53,11 +55,12 @@ def hash_files(
     kinds: Sequence[str] = DEFAULT_KINDS,
     *,
     variants: bool = False,
+    keyframes: bool = False,
     workers: Workers | None = None,
 ) -> Iterator[Hashed]:
     """Hash files, several at a time, in the order given; memory does not grow with their number.
 
-    `variants` adds the turned and mirrored hashes of pictures. Raises: UsageError, if there is no such kind; what is
+    `variants` adds the turned and mirrored hashes of pictures; `keyframes` takes a video's key frames only. Raises: UsageError, if there is no such kind; what is
     wrong with a file is told in its `problems`.
     """
     types = [hash_type(kind) for kind in dict.fromkeys(kinds)]
@@ -68,7 +71,7 @@ def hash_files(
     executor = ThreadPoolExecutor(pool.count, "jaga-hash")
     try:
         for path in paths:
-            waiting.append(executor.submit(_hash_file, path, types, variants, pool))
+            waiting.append(executor.submit(_hash_file, path, types, variants, keyframes, pool))
             if len(waiting) >= _AHEAD:
                 yield waiting.popleft().result()
         while waiting:
@@ -102,7 +105,7 @@ def walk(paths: Iterable[Path]) -> Iterator[Path]:
                     yield inside
 
 
-def _hash_file(path: Path, types: Sequence[HashType], variants: bool, workers: Workers) -> Hashed:
+def _hash_file(path: Path, types: Sequence[HashType], variants: bool, keyframes: bool, workers: Workers) -> Hashed:
     problems: list[str] = []
     looks: Sequence[Look] = ()
     picture: str | None = None
@@ -112,21 +115,32 @@ def _hash_file(path: Path, types: Sequence[HashType], variants: bool, workers: W
         size, exact = _digests(path, [kind for kind in types if isinstance(kind, FileHash)])
     except OSError as error:
         problem = f"cannot be read: {error.strerror or error}"
-        return Hashed(path=str(path), size_bytes=None, digests={}, format=None, looks=(), problems=(problem,))
+        return Hashed(
+            path=str(path), size_bytes=None, digests={}, format=None, looks=(), video=None, problems=(problem,)
+        )
     except JagaError as error:
-        return Hashed(path=str(path), size_bytes=None, digests={}, format=None, looks=(), problems=(str(error),))
-    seen = tuple(kind.name for kind in types if isinstance(kind, PictureHash))
+        return Hashed(
+            path=str(path), size_bytes=None, digests={}, format=None, looks=(), video=None, problems=(str(error),)
+        )
+    seen = tuple(kind.name for kind in types if isinstance(kind, PictureHash) or kind.name == "vpdq")
+    video: bytes | None = None
     if size == 0 and path.suffix.lower() in _NAMED_PICTURE:
         problems.append("empty, though named like a picture")
     elif size and seen:
-        answer = workers.look(Request(str(path), seen, variants))
-        picture, looks = answer.format, answer.looks
+        answer = workers.look(Request(str(path), seen, variants, keyframes=keyframes, inside=True))
+        picture, looks, video = answer.format, answer.looks, answer.video
         if answer.problem is not None:
             problems.append(answer.problem)
         if picture is None and path.suffix.lower() in _NAMED_PICTURE:
             problems.append("named like a picture, but is none that Jaga reads")
     return Hashed(
-        path=str(path), size_bytes=size, digests=exact, format=picture, looks=tuple(looks), problems=tuple(problems)
+        path=str(path),
+        size_bytes=size,
+        digests=exact,
+        format=picture,
+        looks=tuple(looks),
+        video=video,
+        problems=tuple(problems),
     )
 
 

@@ -32,7 +32,8 @@ from jaga.media._guard import Guard, Metrics
 from jaga.media._hash_types import FileHash, hash_type
 from jaga.media._workers import Workers
 from jaga.media.banks import Bank, BankStore, Exchange, Item, Known
-from jaga.media.matching import LEAST_QUALITY, pdq_index
+from jaga.media.matching import LEAST_QUALITY, VideoIndex, pdq_index
+from jaga.media.video import ENOUGH_PERCENT, compared, telling, text_of
 
 __all__ = ["app_from_environment", "create_app"]
 
@@ -44,8 +45,10 @@ _LONGEST_BATCH = 10_000
 # What another process added to the store is seen after at most so long.
 _FRESH_S = 2.0
 # HMA's names of kinds; the rest have their own.
-_SIGNALS = {"pdq": "pdq", "video_md5": "md5", "md5": "md5", "sha1": "sha1", "sha256": "sha256"}
-_CONTENT = {"photo": ("pdq",), "video": ("video_md5",)}
+_SIGNALS = {"pdq": "pdq", "video_md5": "md5", "md5": "md5", "sha1": "sha1", "sha256": "sha256", "vpdq": "vpdq"}
+# Found by being near, not by being equal.
+_NEAR = ("pdq", "vpdq")
+_CONTENT = {"photo": ("pdq",), "video": ("video_md5", "vpdq")}
 
 
 class _Refused(Exception):
@@ -62,6 +65,7 @@ class _Live:
         self.workers = Workers()
         self._catching_up = threading.Lock()
         self.index, self._reached = pdq_index(self.store)
+        self.videos = VideoIndex(self.store)
         self.built_at = self._looked_at = 0.0
         self.reach = 0
         self.shares: dict[str, float] = {}
@@ -83,6 +87,7 @@ class _Live:
                 hashes = np.frombuffer(b"".join(value for _, value in rows), np.uint8).reshape(-1, 32)
                 self.index.add(hashes, [number for number, _ in rows])
                 self._reached = rows[-1][0]
+            self.videos.follow()
             banks = self.store.banks(counted=False)
             own = hash_type("pdq").threshold_bits
             self.reach = max((own if one.threshold_bits is None else one.threshold_bits for one in banks), default=0)
@@ -127,12 +132,17 @@ class _Live:
                         bits if one.threshold_bits is None else one.threshold_bits
                     ):
                         found[number].append((one, int(distances[at])))
-        exact = [pair for pair in wanted if pair[0] != "pdq"]
+        for number, (kind, value) in enumerate(wanted):
+            if kind == "vpdq":
+                same = {one: bits for one, _, _, bits in self.videos.find(value)}
+                videos = self.store.by_id(same, banks, idle=idle).items()
+                found[number] = [(one, same[hash_id]) for hash_id, one in videos]
+        exact = [pair for pair in wanted if pair[0] not in _NEAR]
         by_value: dict[tuple[str, bytes], list[Known]] = {}
         for one in self.store.exact(exact, banks, idle=idle) if exact else ():
             by_value.setdefault((one.kind, one.value), []).append(one)
         for number, pair in enumerate(wanted):
-            if pair[0] != "pdq":
+            if pair[0] not in _NEAR:
                 found[number] = [(one, 0) for one in by_value.get(pair, ())]
         once = [_once(each) for each in found]
         hits = sum(map(bool, once))
@@ -273,6 +283,13 @@ def _matching(app: FastAPI, live: _Live) -> None:
             if len(pair) != 2:
                 raise _Refused(400, f"{kind}: two hashes are compared, not {len(pair)}")
             (name, one), (_, other) = (_signal(kind, text) for text in pair)
+            if name == "vpdq":
+                percents = compared(one, other)
+                answer[kind] = [
+                    max(percents) >= ENOUGH_PERCENT,
+                    {"query_match_percent": percents[0], "compared_match_percent": percents[1]},
+                ]
+                continue
             distance = (int.from_bytes(one, "big") ^ int.from_bytes(other, "big")).bit_count()
             answer[kind] = [distance <= hash_type(name).threshold_bits, {"distance": distance}]
         return answer
@@ -414,7 +431,7 @@ def _curation(app: FastAPI, live: _Live) -> None:
         answer = {}
         for name, kind in _SIGNALS.items():
             stored = store.count(kind)
-            size = len(live.index) if name == "pdq" else stored
+            size = {"pdq": len(live.index), "vpdq": len(live.videos)}.get(name, stored)
             newest = store.newest(kind) or -1
             answer[name] = {
                 "db_size": stored,
@@ -558,6 +575,11 @@ def _signals(raw: bytes, names: Iterable[str], live: _Live, worth_keeping: bool)
             signals[name] = hasher.digest().hex()
             continue
         answer = live.workers.look(_worker.Request(None, (kind.name,), raw=raw))
+        if name == "vpdq":
+            # Whatever calls itself a video has an MD5 at least.
+            if answer.video is not None and (not worth_keeping or len(telling(answer.video))):
+                signals[name] = text_of(answer.video)
+            continue
         if not answer.looks:
             raise _Refused(400, answer.problem or "not a picture that can be read")
         value = answer.looks[0].values[0]
@@ -623,5 +645,5 @@ def _content(store: BankStore, name: str, number: int, *, signals: bool = False)
         "note": item.note,
     }
     if signals:
-        answer["signals"] = {kind: value.hex() for kind, value in item.hashes}
+        answer["signals"] = {kind: text_of(value) if kind == "vpdq" else value.hex() for kind, value in item.hashes}
     return answer

@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 
 from jaga.plugins import load_plugins
-from jaga.signals._base import ALONE, Actor, Before, Contextual, Detector, Signal
+from jaga.signals._base import ALONE, Actor, Before, Contextual, Detector, Looking, Signal
 
-__all__ = ["ALONE", "Actor", "Before", "Contextual", "Detector", "Signal", "all_detectors"]
+__all__ = ["ALONE", "Actor", "Before", "Contextual", "Detector", "Looking", "Signal", "all_detectors"]
 
 
 @functools.cache

@@ -9,7 +9,7 @@ import msgspec
 
 from jaga.records import Message
 
-__all__ = ["ACTORS", "ALONE", "Actor", "Before", "Contextual", "Detector", "Signal"]
+__all__ = ["ACTORS", "ALONE", "Actor", "Before", "Contextual", "Detector", "Looking", "Signal"]
 
 Actor = Literal["contact", "child"]
 ACTORS: tuple[Actor, ...] = ("contact", "child")
@@ -67,3 +67,10 @@ class Contextual(Detector, Protocol):
         Tone: log-likelihood ratio of the message in a risky against a safe conversation; None if it says nothing.
         """
         ...
+
+
+@runtime_checkable
+class Looking(Detector, Protocol):
+    """A detector of what is attached: asked for messages with attachments, with words or without, and never for joined texts."""
+
+    of_attachments: Literal[True]

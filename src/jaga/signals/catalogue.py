@@ -13,7 +13,7 @@ import msgspec
 
 from jaga.errors import CatalogueError
 
-__all__ = ["Catalogue", "Group", "Language", "Phrases", "Tactic", "load_catalogue"]
+__all__ = ["Catalogue", "Group", "Language", "Phrases", "Tactic", "load_catalogue", "load_vocabulary"]
 
 Actor = Literal["contact", "child", "anyone"]
 _Unit = Annotated[float, msgspec.Meta(ge=0, le=1)]
@@ -119,6 +119,12 @@ def load_catalogue() -> Catalogue:
     Raises: CatalogueError, naming the file, if one is broken.
     """
     return load_from(resources.files("jaga") / "tactics")
+
+
+@functools.cache
+def load_vocabulary() -> frozenset[str]:
+    """The vocabulary of the catalogue that ships; gathered once."""
+    return load_catalogue().vocabulary
 
 
 def load_from(root: Traversable, only: str | None = None) -> Catalogue:

@@ -7,12 +7,15 @@ in time order. `read_path` reads one path in this process, as it stands in the f
 from __future__ import annotations
 
 from jaga.sources._base import Context, Source, local_zone_name, zone_of
+from jaga.sources._files import Files
 from jaga.sources._gather import Gathered, InputSummary, gather
 from jaga.sources._reading import Unit, read_path
 from jaga.sources._registry import all_sources
+from jaga.sources._worker import read_isolated
 
 __all__ = [
     "Context",
+    "Files",
     "Gathered",
     "InputSummary",
     "Source",
@@ -20,6 +23,7 @@ __all__ = [
     "all_sources",
     "gather",
     "local_zone_name",
+    "read_isolated",
     "read_path",
     "zone_of",
 ]

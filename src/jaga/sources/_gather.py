@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from operator import itemgetter
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 import msgspec
 
@@ -25,7 +25,7 @@ from jaga.sources._base import Context
 from jaga.sources._reading import Unit, read_path
 from jaga.sources._worker import read_isolated
 
-__all__ = ["Gathered", "InputSummary", "gather"]
+__all__ = ["Cover", "Gathered", "InputSummary", "gather"]
 
 CHUNK = 100_000
 _FRAME = 1_000
@@ -46,19 +46,29 @@ class InputSummary(msgspec.Struct, kw_only=True):
     problems: list[Problem] = msgspec.field(default_factory=list)
 
 
-class Gathered:
-    """Everything read. `messages()` may be walked once."""
+class Cover(Protocol):
+    """Hides what has to lie in a temporary file for a while."""
 
-    def __init__(self) -> None:
+    def hide(self, frame: bytes) -> bytes: ...
+
+    def show(self, hidden: bytes) -> bytes: ...
+
+
+class Gathered:
+    """Everything read. `messages()`, or `placed()`, may be walked once. `cover`: hides what goes to temporary files."""
+
+    def __init__(self, cover: Cover | None = None) -> None:
+        self._cover = cover
         self.inputs: list[InputSummary] = []
         self.conversations: dict[str, Conversation] = {}
         self.accounts: dict[tuple[str, str], Account] = {}
         # Author id to the number of messages written, per conversation: who is where, for finding the child.
         self.authors: dict[str, dict[str, int]] = {}
         self.read = 0
+        # In the order read; messages are numbered by them (see placed).
+        self.units: list[Unit] = []
         self._chunk: list[_Item] = []
         self._runs: list[IO[bytes]] = []
-        self._units = 0
 
     def add(self, items: Iterable[Unit | Record], path: str, progress: Callable[[int], None] | None = None) -> None:
         """Take in one input's stream."""
@@ -82,7 +92,7 @@ class Gathered:
                 self.read += 1
                 here = self.authors.setdefault(item.conversation, {})
                 here[item.author] = here.get(item.author, 0) + 1
-                self._chunk.append((item.sent_at, self._units, item))
+                self._chunk.append((item.sent_at, len(self.units) - 1, item))
                 if len(self._chunk) >= CHUNK:
                     self._spill()
                 if progress is not None and self.read - reported >= 2_000:
@@ -91,7 +101,7 @@ class Gathered:
             elif isinstance(item, Unit):
                 source = item.source
                 current = summary(source)
-                self._units += 1
+                self.units.append(item)
             elif isinstance(item, Problem):
                 place = current if current is not None else summary(None)
                 place.problems.append(item)
@@ -131,12 +141,16 @@ class Gathered:
 
     def messages(self) -> Iterator[Message]:
         """Yield every message once, by time; equal times in the order read. Frees what it has given."""
+        return (message for _, message in self.placed())
+
+    def placed(self) -> Iterator[tuple[int, Message]]:
+        """As `messages`, each after the index in `units` of the unit it was read from (of several that hold it, the first)."""
         chunk, self._chunk = self._chunk, []
         chunk.sort(key=itemgetter(0))
         runs, self._runs = self._runs, []
         stream: Iterator[_Item] = iter(chunk)
         if runs:
-            stream = heapq.merge(*[_replay(run) for run in runs], chunk, key=itemgetter(0))
+            stream = heapq.merge(*[_replay(run, self._cover) for run in runs], chunk, key=itemgetter(0))
         now: datetime | None = None
         counts: dict[tuple[int, str, str, str], int] = {}
         given: set[tuple[str, str, str, int]] = set()
@@ -152,7 +166,7 @@ class Gathered:
                     continue
                 given.add(key)
                 counts[unit, "", "", message.source_id] = 0
-                yield message
+                yield unit, message
                 continue
             said = (unit, message.conversation, message.author, message.text)
             nth = counts.get(said, 0)
@@ -162,7 +176,7 @@ class Gathered:
                 # Another file held it already.
                 continue
             given.add(key)
-            yield message if nth == 0 else msgspec.structs.replace(message, nth=nth)
+            yield unit, (message if nth == 0 else msgspec.structs.replace(message, nth=nth))
 
     def close(self) -> None:
         for run in self._runs:
@@ -175,6 +189,8 @@ class Gathered:
             encoder = msgspec.msgpack.Encoder()
             for start in range(0, len(self._chunk), _FRAME):
                 frame = encoder.encode([(unit, message) for _, unit, message in self._chunk[start : start + _FRAME]])
+                if self._cover is not None:
+                    frame = self._cover.hide(frame)
                 run.write(_LENGTH.pack(len(frame)))
                 run.write(frame)
             run.seek(0)
@@ -190,11 +206,12 @@ class Gathered:
         self._chunk.clear()
 
 
-def _replay(run: IO[bytes]) -> Iterator[_Item]:
+def _replay(run: IO[bytes], cover: Cover | None) -> Iterator[_Item]:
     decoder = msgspec.msgpack.Decoder(list[tuple[int, Message]])
     with contextlib.closing(run):
         while head := run.read(_LENGTH.size):
-            for unit, message in decoder.decode(run.read(_LENGTH.unpack(head)[0])):
+            frame = run.read(_LENGTH.unpack(head)[0])
+            for unit, message in decoder.decode(frame if cover is None else cover.show(frame)):
                 yield message.sent_at, unit, message
 
 
@@ -204,12 +221,14 @@ def gather(
     *,
     isolated: bool = True,
     progress: Callable[[int], None] | None = None,
+    cover: Cover | None = None,
 ) -> Gathered:
     """Read all paths. One that cannot be opened becomes a Problem of its summary; the others are read.
 
     `isolated`: parse in worker processes (the default for files from outside). `progress` hears the messages read so far.
+    `cover` hides what has to lie in temporary files for a while.
     """
-    gathered = Gathered()
+    gathered = Gathered(cover)
     seen: set[str] = set()
     for path in paths:
         real = str(path.resolve())

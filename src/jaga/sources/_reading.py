@@ -8,8 +8,9 @@ from pathlib import Path
 import msgspec
 
 from jaga.errors import JagaError
-from jaga.records import Problem, Record
+from jaga.records import Message, Problem, Record
 from jaga.sources._base import Context, Source
+from jaga.sources._files import locate
 from jaga.sources._registry import all_sources
 from jaga.sources._tree import Entry, Tree, media_kind
 
@@ -92,7 +93,10 @@ def _read_units(
         total = None if None in sizes else sum(size or 0 for size in sizes)
         yield Unit(path=path, source=source.name, where=where, size_bytes=total)
         try:
-            yield from source.read(unit, context)
+            for record in source.read(unit, context):
+                if isinstance(record, Message) and record.attachments:
+                    record = locate(record, unit[0])
+                yield record
         except (OSError, JagaError, MemoryError) as error:
             yield _problem(error, where)
         except Exception as error:  # noqa: BLE001

@@ -130,6 +130,15 @@ class Entry:
         raw = self.tree._open(self.path)
         return cast(BinaryIO, io.BufferedReader(_Narrow(raw), 1 << 16)) if self.wide else raw
 
+    @property
+    def on_disk(self) -> Path | None:
+        """Where a file of its own lies; None for a member of an archive."""
+        return self.tree._on_disk(self.path)
+
+    def open_raw(self) -> BinaryIO:
+        """A new stream of the bytes as they lie there. Raises as `open`."""
+        return self.tree._open(self.path)
+
     def sibling(self, name: str) -> Entry | None:
         """The entry `name` in the same folder, if there is one."""
         return self.tree.get(f"{self.folder}/{name}" if self.folder else name)
@@ -205,6 +214,9 @@ class Tree:
     def _open(self, path: str) -> BinaryIO:
         raise NotImplementedError
 
+    def _on_disk(self, path: str) -> Path | None:
+        return None
+
     def _problem(self, path: str, what: str, *, note: bool = False) -> None:
         self.problems.append(Problem(where=self.display(path), what=what, fatal=not note, skipped=0, note=note))
 
@@ -268,6 +280,9 @@ class _File(Tree):
     def _open(self, path: str) -> BinaryIO:
         return open(self._path.with_name(path), "rb")
 
+    def _on_disk(self, path: str) -> Path:
+        return self._path.with_name(path)
+
 
 class _Folder(Tree):
     def __init__(self, path: Path) -> None:
@@ -309,6 +324,9 @@ class _Folder(Tree):
 
     def _open(self, path: str) -> BinaryIO:
         return open(self._path / path, "rb")
+
+    def _on_disk(self, path: str) -> Path:
+        return self._path / path
 
 
 class _Zip(Tree):

@@ -5,7 +5,8 @@ Rules that hold for every table:
   household never reads another's.
 - Times are UTC, whole microseconds since 1970 (`UtcTime`): exact, and the same in both databases.
 - Records of the rooms before are stored whole, as MessagePack (`Packed`), beside the few columns that are asked for.
-- `audit`, `feedback` and `seen` only grow. What is withdrawn is withdrawn by a later row.
+- `audit`, `feedback` and `seen` only grow, and a message that was sealed is not changed: triggers see to it (migrations). What is withdrawn
+  is withdrawn by a later row. Only erasing a child takes rows of `feedback`, `seen` and sealed messages away; nothing takes one of `audit`.
 """
 
 from __future__ import annotations
@@ -21,15 +22,19 @@ __all__ = [
     "Account",
     "Alert",
     "AuditLine",
+    "Backup",
     "Base",
     "Channel",
     "Child",
     "ChildAccount",
     "Conversation",
     "Delivery",
+    "Device",
+    "Erasure",
     "Family",
     "FeedbackLine",
     "Import",
+    "Invitation",
     "Message",
     "Original",
     "Packed",
@@ -84,6 +89,7 @@ class Base(DeclarativeBase):
         datetime: UtcTime,
         bytes: sa.LargeBinary,
         dict[str, Any]: Packed,
+        dict[str, Any] | None: Packed,
         list[Any]: Packed,
     }
 
@@ -129,6 +135,7 @@ class Person(Base):
     totp_secret: Mapped[str | None]
     # The last time step a code was taken for: no code is taken twice (RFC 6238, 5.2).
     totp_step: Mapped[int | None] = mapped_column(sa.BigInteger)
+    # Failed tries from browsers that never were this person's, and until when such browsers have to wait. Their own are counted in Device.
     failures: Mapped[int] = mapped_column(default=0)
     locked_until: Mapped[datetime | None]
     created_at: Mapped[datetime]
@@ -163,6 +170,36 @@ class Session(Base):
     agent: Mapped[str | None]
 
 
+class Device(Base):
+    """A browser that this person has logged in from. Its failed tries are counted by themselves, so that a stranger's never lock it out."""
+
+    __tablename__ = "devices"
+    id: Mapped[int] = _key()
+    person: Mapped[int] = _of("people")
+    # SHA-256 of the token in the browser's cookie.
+    token: Mapped[bytes] = mapped_column(unique=True)
+    failures: Mapped[int] = mapped_column(default=0)
+    locked_until: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    used_at: Mapped[datetime]
+
+
+class Invitation(Base):
+    """A code by which another grown-up comes into the family and chooses a passphrase of their own."""
+
+    __tablename__ = "invitations"
+    id: Mapped[int] = _key()
+    family: Mapped[int] = _of("families")
+    role: Mapped[str]
+    name: Mapped[str]
+    # SHA-256 of the code.
+    code: Mapped[bytes] = mapped_column(unique=True)
+    by: Mapped[int] = mapped_column(_Number)
+    created_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
 class Child(Base):
     """A child of the family. `birth`: year and month, "2013-05", never the day; None where only the band is known."""
 
@@ -177,8 +214,6 @@ class Child(Base):
     # When the child was told that Jaga is there, and by whom: nothing is read before.
     told_at: Mapped[datetime | None]
     told_by: Mapped[int | None] = mapped_column(_Number)
-    # What the engine knows beside relationships (the last lines in groups): store._ingest.
-    rest: Mapped[bytes | None]
     settings: Mapped[dict[str, Any]]
 
 
@@ -228,7 +263,7 @@ class Import(Base):
     id: Mapped[int] = _key()
     child: Mapped[int] = _of("children")
     by: Mapped[int | None] = mapped_column(_Number)
-    # Where what was uploaded waits (encrypted), or the path that was pointed at.
+    # Where what was uploaded waits (encrypted), or the path that was pointed at; several as a JSON list.
     path: Mapped[str]
     name: Mapped[str]
     uploaded: Mapped[bool]
@@ -240,6 +275,10 @@ class Import(Base):
     # What the sources found: list of jaga.sources.InputSummary, and the error that ended it.
     inputs: Mapped[list[Any]]
     error: Mapped[str | None]
+    # Names the child may be called by in it, where Jaga cannot tell which one it is: for the page that asks.
+    people: Mapped[list[Any]]
+    # Messages that were never read because their writer is protected, and the name under which the child was found: see Imported.
+    found: Mapped[dict[str, Any]]
 
 
 class Original(Base):
@@ -276,14 +315,25 @@ class Conversation(Base):
     """A conversation, as jaga.records.Conversation says; `digest` is its id there."""
 
     __tablename__ = "conversations"
-    __table_args__ = (sa.UniqueConstraint("child", "digest"),)
+    __table_args__ = (
+        sa.UniqueConstraint("child", "digest"),
+        sa.Index("conversations_by_platform", "child", "platform", "last_at"),
+    )
     id: Mapped[int] = _key()
     child: Mapped[int] = _of("children")
     digest: Mapped[str]
     platform: Mapped[str]
     kind: Mapped[str]
     title: Mapped[str | None]
+    # Empty for one that no export describes.
     record: Mapped[dict[str, Any]]
+    # Up to when it was heard.
+    last_at: Mapped[datetime | None]
+    # What stood last in it (Engine.save_conversation): after everything heard, and after what is folded (see Message).
+    state: Mapped[bytes | None]
+    base: Mapped[bytes | None]
+    # Older messages came in later: whoever speaks in it has to be judged anew, in time order.
+    stale: Mapped[bool] = mapped_column(default=False)
 
 
 class Seen(Base):
@@ -317,13 +367,19 @@ class Message(Base):
     at: Mapped[datetime]
     # SHA-256 over `record`, set when the message became evidence (or its context) of an alert; then it is kept and never changed.
     sealed: Mapped[bytes | None]
+    # Judging anew starts from the `base` of relationships and conversations; this message is part of that already.
+    folded: Mapped[bool] = mapped_column(default=False)
 
 
 class Relationship(Base):
     """One child with one contact: the engine's state and what was last judged."""
 
     __tablename__ = "relationships"
-    __table_args__ = (sa.UniqueConstraint("child", "contact"),)
+    __table_args__ = (
+        sa.UniqueConstraint("child", "contact"),
+        # Rows are large (state, assessment): what lists are sorted and counted by is read from here alone.
+        sa.Index("relationships_listed", "child", "level", "score", "messages", "first_at", "last_at"),
+    )
     id: Mapped[int] = _key()
     child: Mapped[int] = _of("children")
     contact: Mapped[str]
@@ -341,12 +397,17 @@ class Relationship(Base):
     facts: Mapped[dict[str, Any]]
     # The highest level that was told.
     told: Mapped[str] = mapped_column(default="none")
+    # State and facts after what is folded (see Message): where judging anew starts, once retention has dropped messages.
+    base: Mapped[dict[str, Any] | None]
+    # Heard out of order: to be judged anew from what is kept.
+    stale: Mapped[bool] = mapped_column(default=False)
 
 
 class Alert(Base):
     """A rise of a relationship's level that the family has to know of. `state`: new, seen, fine, talked or reported."""
 
     __tablename__ = "alerts"
+    __table_args__ = (sa.Index("alerts_open", "child", "state", "level", "at", "relationship"),)
     id: Mapped[int] = _key()
     child: Mapped[int] = _of("children")
     relationship: Mapped[int] = _of("relationships")
@@ -357,6 +418,8 @@ class Alert(Base):
     # Digests of the messages shown and of their context, in time order.
     evidence: Mapped[list[Any]]
     context: Mapped[list[Any]]
+    # Two lines of context stand on both sides of each message: `context` grows no more.
+    settled: Mapped[bool] = mapped_column(default=False)
     state: Mapped[str]
     state_at: Mapped[datetime]
     state_by: Mapped[int | None] = mapped_column(_Number)
@@ -401,10 +464,13 @@ class Delivery(Base):
     """Something to be sent, or sent: the queue that outlives a restart."""
 
     __tablename__ = "deliveries"
+    # No alert is told twice on one channel, whoever plans it.
+    __table_args__ = (sa.UniqueConstraint("channel", "alert", "kind"),)
     id: Mapped[int] = _key()
     channel: Mapped[int] = _of("channels")
-    # None: the weekly digest, or a trial.
+    # None: the weekly digest.
     alert: Mapped[int | None] = _of("alerts", nullable=True)
+    # "alert", or "digest:2026-W48".
     kind: Mapped[str]
     due_at: Mapped[datetime] = mapped_column(index=True)
     tries: Mapped[int] = mapped_column(default=0)
@@ -412,6 +478,25 @@ class Delivery(Base):
     given_up_at: Mapped[datetime | None]
     problem: Mapped[str | None]
     created_at: Mapped[datetime]
+
+
+class Backup(Base):
+    """A backup that was made: erasing a child cannot reach into it, so whoever erases is told where it is."""
+
+    __tablename__ = "backups"
+    id: Mapped[int] = _key()
+    path: Mapped[str]
+    at: Mapped[datetime]
+    size_bytes: Mapped[int] = mapped_column(sa.BigInteger)
+    sha256: Mapped[bytes]
+    by: Mapped[int | None] = mapped_column(_Number)
+
+
+class Erasure(Base):
+    """A child that is being erased right now: while the row stands, the triggers let its rows go. Empty at all other times."""
+
+    __tablename__ = "erasures"
+    child: Mapped[int] = mapped_column(_Number, primary_key=True, autoincrement=False)
 
 
 class AuditLine(Base):

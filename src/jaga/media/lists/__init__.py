@@ -9,6 +9,7 @@ from jaga.errors import NotThisFormat, UnreadableInput, UsageError
 from jaga.media.banks import Item
 from jaga.media.lists._base import ListFormat
 from jaga.media.lists.hash_csv import HashCsv
+from jaga.media.lists.misp import Misp
 from jaga.media.lists.nsrl import NsrlSqlite
 from jaga.media.lists.vics import Vics
 from jaga.records import Problem
@@ -16,7 +17,7 @@ from jaga.records import Problem
 __all__ = ["FORMATS", "ListFormat", "read_list"]
 
 # CSV last: almost any text could be one.
-FORMATS: dict[str, ListFormat] = {one.name: one for one in (Vics(), NsrlSqlite(), HashCsv())}
+FORMATS: dict[str, ListFormat] = {one.name: one for one in (Vics(), Misp(), NsrlSqlite(), HashCsv())}
 
 
 def read_list(path: Path, name: str | None = None, *, kind: str | None = None) -> Iterator[Item | Problem]:

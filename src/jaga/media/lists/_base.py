@@ -32,7 +32,11 @@ class ListFormat(Protocol):
 def kind_named(name: str) -> str | None:
     """Which kind a list means by "SHA-1", "sha_256", "PDQ" ...; None if no such kind is installed."""
     plain = "".join(letter for letter in name.lower() if letter.isalnum())
-    return plain if plain in all_hash_types() else None
+    # "MD5 hash", "Hash (SHA-1)".
+    return next(
+        (one for one in (plain, plain.removesuffix("hash"), plain.removeprefix("hash")) if one in all_hash_types()),
+        None,
+    )
 
 
 def parse_all(texts: Sequence[tuple[str, str]], where: str) -> tuple[tuple[tuple[str, bytes], ...], list[Problem]]:

@@ -1,6 +1,8 @@
 """Plain lists: CSV with a column for each kind of hash (also NSRL's RDS 2), or one hash a line.
 
-Columns are told by their heads: md5, sha1 (SHA-1), sha256, blake3, pdq; category, severity, name (id, file name), note.
+Columns are told by their heads: md5, sha1 (SHA-1), sha256, blake3, pdq; category, severity, name (id, file name), note. Or long, as hotlines give
+theirs out: one hash a line, with a column that says its kind (`hash`, `hash type`, and IWF's categories A, B and C under `category`). IWF's own
+file is for its members and was not seen.
 Without a head each line's first cell is a hash, bare or as KIND:HEX. 64 digits may be SHA-256 or PDQ: say which.
 """
 
@@ -28,6 +30,8 @@ _FIELDS = {
     "mediaid": "name",
     "note": "note",
     "comments": "note",
+    "iwfcategory": "category",
+    "reference": "name",
 }
 _LONGEST_LINE = 65_536
 
@@ -44,7 +48,7 @@ class HashCsv:
         line = head.removeprefix(b"\xef\xbb\xbf").lstrip().split(b"\n", 1)[0].decode("utf-8", "replace").strip()
         cells = _cells(line)
         bare = [one.name for one in all_hash_types().values() if _hash_of(cells[0], one.name) is not None]
-        return bool(bare) or any(kind_named(cell) for cell in cells)
+        return bool(bare) or any(kind_named(cell) for cell in cells) or _long(cells) is not None
 
     def read(self, path: Path, *, kind: str | None = None) -> Iterator[Item | Problem]:
         """Yield items in file order. `kind` is what bare hashes of 64 digits are."""
@@ -57,7 +61,8 @@ class HashCsv:
             separator = _separator(first)
             head = [cell.strip() for cell in next(csv.reader([first], delimiter=separator))]
             kinds = {place: one for place, cell in enumerate(head) if (one := kind_named(cell))}
-            if not kinds:
+            long = _long(head)
+            if not kinds and long is None:
                 file.seek(0)
                 yield from _bare(file, path, separator, kind)
                 return
@@ -73,7 +78,25 @@ class HashCsv:
                     yield Problem(where=f"{path}, line {reader.line_num + 1}", what=f"not CSV: {error}")
                     continue
                 if any(cell.strip() for cell in row):
-                    yield from _row(row, kinds, fields, f"{path}, line {reader.line_num + 1}")
+                    where = f"{path}, line {reader.line_num + 1}"
+                    told = kinds if long is None else _kind_of(row, *long)
+                    if told is None:
+                        yield Problem(where=where, what="is of no kind that is installed")
+                    else:
+                        yield from _row(row, told, fields, where)
+
+
+def _long(head: Sequence[str]) -> tuple[int, int] | None:
+    """Columns of the kind and of the hash, if a list has one hash a line and says of which kind."""
+    plain = ["".join(letter for letter in cell.lower() if letter.isalnum()) for cell in head]
+    kind = next((place for place, cell in enumerate(plain) if cell in ("hashtype", "type", "algorithm", "kind")), None)
+    value = next((place for place, cell in enumerate(plain) if cell in ("hash", "hashvalue", "value")), None)
+    return None if kind is None or value is None else (kind, value)
+
+
+def _kind_of(row: Sequence[str], kind: int, value: int) -> dict[int, str] | None:
+    known = kind_named(row[kind]) if kind < len(row) else None
+    return None if known is None else {value: known}
 
 
 def _row(row: Sequence[str], kinds: dict[int, str], fields: dict[int, str], where: str) -> Iterator[Item | Problem]:

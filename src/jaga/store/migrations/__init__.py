@@ -1,0 +1,1 @@
+"""Migrations of the store, one file per released schema. See jaga.store._upgrade."""
