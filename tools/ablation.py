@@ -16,7 +16,7 @@ import numpy as np
 from jaga.assessment._relationship import LINEAR
 from jaga.signals import all_detectors
 from jaga.signals.learned import Learned
-from tools.stage import Data, Row, places, report, rows_of, unseen
+from tools.stage import Data, Row, Seen, places, report, rows_of, unseen
 from tools.train import CONTEXT, Floats
 
 STRUCTURE = CONTEXT | {"persistence"}
@@ -37,22 +37,26 @@ def main() -> int:
     everything = [*LINEAR, "diversity", *data.model.pairs]
     plain = [name for name in everything if name not in STRUCTURE]
     patterns = [one.name for one in all_detectors() if one.name != Learned.name]
-    flat = [one for part in data.scenarios for one in part]
+    flat = [one for number in data.read for one in data.scenarios[number]]
     ours = np.array([weight == 1.0 for _, weight in flat])
     scenarios = [one for one, weight in flat if weight == 1.0]
 
     def show(name: str, odds: Floats) -> None:
         report(name, odds[ours], scenarios)
 
-    show("patterns only", alone(rows_of(data.parts(patterns), plain, chosen.ridge)))
+    def rows(parts: Sequence[list[Seen]], names: Sequence[str]) -> list[list[Row]]:
+        every = rows_of(parts, names, chosen.ridge)
+        return [every[number] for number in data.read]
+
+    show("patterns only", alone(rows(data.parts(patterns), plain)))
     read = data.parts()
-    rows = rows_of(read, plain, chosen.ridge)
-    show("and the learned ear (pieces, static meaning, tone)", alone(rows))
-    show("and the full encoder", unseen(rows, data.model))
-    rows = rows_of(read, everything, chosen.ridge)
-    show("and structure: everything", unseen(rows, data.model))
-    show("everything but the encoder", alone(rows))
-    show("the learned ear only", alone(rows_of(data.parts([Learned.name]), plain, chosen.ridge)))
+    some = rows(read, plain)
+    show("and the learned ear (pieces, static meaning, tone)", alone(some))
+    show("and the full encoder", unseen(some, data.model))
+    all_of_it = rows(read, everything)
+    show("and structure: everything", unseen(all_of_it, data.model))
+    show("everything but the encoder", alone(all_of_it))
+    show("the learned ear only", alone(rows(data.parts([Learned.name]), plain)))
     return 0
 
 

@@ -78,10 +78,9 @@ class Data:
         self.encoders = encoders
         self.model = load_model()
         self.folds = folds_of([*self.train, *short])
-        for name in list(self.folds):
-            if not self.encoder(name).exists():
-                print(f"{name} is left out: no {self.encoder(name)}")
-                del self.folds[name]
+        # The ears' judgement is fitted on all of them; the stage on those that an encoder read.
+        self.read = [number for number, name in enumerate(self.folds) if self.encoder(name).exists()]
+        print(f"folds read by an encoder: {self.read} of {len(self.folds)}")
         self.ears: list[Table] = []
         self.scenarios: list[list[tuple[Scenario, float]]] = []
         tone = load_table().tone
@@ -105,8 +104,8 @@ class Data:
         What the encoders read takes long, so it is kept beside them under a name that changes with whatever it depends on.
         """
         work = [
-            (scenarios, ear, self.encoder(name) if only is None else None, self.model, only)
-            for name, ear, scenarios in zip(self.folds, self.ears, self.scenarios, strict=True)
+            (scenarios, ear, self.encoder(name) if only is None and number in self.read else None, self.model, only)
+            for number, (name, ear, scenarios) in enumerate(zip(self.folds, self.ears, self.scenarios, strict=True))
         ]
         with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
             return list(pool.map(read, work))
@@ -244,7 +243,8 @@ def main() -> int:
     chosen = arguments.parse_args()
     data = Data(chosen.data, chosen.everyday, chosen.ears, chosen.encoders)
     model = data.model
-    rows = rows_of(data.parts(), [*LINEAR, "diversity", *model.pairs], chosen.ridge)
+    every = rows_of(data.parts(), [*LINEAR, "diversity", *model.pairs], chosen.ridge)
+    rows = [every[number] for number in data.read]
     flat = [one for part in rows for one in part]
     odds = unseen(rows, model)
     ours = np.array([one.weight == 1.0 for one in flat])
@@ -281,7 +281,9 @@ def main() -> int:
     # As the product tells, levels and all.
     alone_told: list[Verdict] = []
     with_told: list[Verdict] = []
-    for (name, held), ear in zip(data.folds.items(), data.ears, strict=True):
+    for number, ((name, held), ear) in enumerate(zip(data.folds.items(), data.ears, strict=True)):
+        if number not in data.read:
+            continue
         encoder = Encoder.load(data.encoder(name).read_bytes(), name)
         encoder.stage = fitted
         encoder.start(name)
