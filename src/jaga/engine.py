@@ -15,6 +15,7 @@ import threading
 from collections.abc import AsyncIterable, Iterable, Sequence
 from datetime import datetime, timedelta, timezone, tzinfo
 from itertools import islice
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from jaga.assessment import COMPACT, Assessment, Assessor, Explanation, Keep, Model, Tuning
@@ -31,6 +32,7 @@ from jaga.assessment._state import (
 from jaga.errors import UnreadableInput, UsageError
 from jaga.records import Account, Conversation, Message
 from jaga.signals import Detector
+from jaga.signals.encoder import Reader
 
 __all__ = ["Engine"]
 
@@ -61,6 +63,7 @@ class Engine:
         detectors: Sequence[Detector] | None = None,
         keep: Keep = COMPACT,
         tuning: Tuning | None = None,
+        encoder: Reader | Literal["shipped"] | None = "shipped",
     ) -> None:
         people = (child,) if isinstance(child, str) else tuple(child)
         if not any(people):
@@ -77,6 +80,7 @@ class Engine:
             detectors=detectors,
             keep=keep,
             tuning=tuning or Tuning(),
+            encoder=encoder,
         )
         # Python runs one thread at a time in here anyway; the lock keeps a message's steps together.
         self._lock = threading.RLock()
@@ -183,6 +187,7 @@ class Engine:
         detectors: Sequence[Detector] | None = None,
         keep: Keep = COMPACT,
         tuning: Tuning | None = None,
+        encoder: Reader | Literal["shipped"] | None = "shipped",
     ) -> Engine:
         """An engine that goes on where `save` was called, with the same answers, unless it is given another tuning.
 
@@ -198,6 +203,7 @@ class Engine:
                 detectors=detectors,
                 keep=keep,
                 tuning=everything.tuning if tuning is None else tuning,
+                encoder=encoder,
             )
         except UsageError as error:
             raise UnreadableInput(f"is not a saved state: {error.what}") from error

@@ -128,9 +128,9 @@ def test_wherever_it_is_saved_the_answers_are_the_same(
 
 def test_everything_a_relationship_knows_is_saved() -> None:
     elsewhere = {"platforms", "conversations", "addressed", "_days", "_tactics", "_contributions"}
-    elsewhere |= {"_onset", "_earliest", "_shipped", "_floor", "_moments"}
+    elsewhere |= {"_onset", "_earliest", "_shipped", "_floor", "_moments", "_odds", "_read", "_read_at"}
     # `level` follows from what is kept and the tuning.
-    given_anew = {"_model", "_keep", "_sense", "level"}
+    given_anew = {"_model", "_keep", "_sense", "_encoder", "level"}
     names = set(vars(Relationship("kid", "ray", None, None)))  # type: ignore[arg-type]
     assert names == set(_PLAIN) | elsewhere | given_anew, "say in _state.py how a new attribute is saved"
 

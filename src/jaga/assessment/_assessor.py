@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
+from typing import Literal
 
 import msgspec
 
@@ -19,6 +20,7 @@ from jaga.assessment._types import Assessment
 from jaga.records import Account, Conversation, Message
 from jaga.signals import Actor, Before, Contextual, Detector, Looking, Signal, all_detectors
 from jaga.signals.catalogue import load_vocabulary
+from jaga.signals.encoder import Reader, load_encoder
 
 __all__ = ["PUBLIC", "Assessor"]
 
@@ -53,7 +55,8 @@ class Assessor:
 
     `child`: the author ids of the child. `conversations` and `accounts` tell kinds and names; a conversation that is not
     among them counts as direct. `zone`: the child's, for night hours. `keep`: how much is kept (see Keep). `tuning`: what the family
-    moved (see Tuning).
+    moved (see Tuning). `encoder`: what reads windows of messages where the ears leave the answer open; by default the one that
+    ships, if its package is installed.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class Assessor:
         detectors: Sequence[Detector] | None = None,
         keep: Keep = EVERYTHING,
         tuning: Tuning = NEUTRAL,
+        encoder: Reader | Literal["shipped"] | None = "shipped",
     ) -> None:
         self.child = tuple(child)
         self._is_child = frozenset(self.child)
@@ -78,7 +82,10 @@ class Assessor:
         self.tuning = tuning
         self._model = model or load_model()
         self._plain, self._contextual, self._looking = _shipped() if detectors is None else _split(detectors)
-        self._threads = Threads(keep.context)
+        self._encoder = load_encoder() if encoder == "shipped" else encoder
+        if self._encoder is not None:
+            self._model = self._model.reading(self._encoder.stage)
+        self._threads = Threads(keep.context, lines=self._encoder is not None)
         self._runs = Runs(load_vocabulary())
         self.relationships: dict[str, Relationship] = {}
         # In a conversation: who spoke last, and when.
@@ -131,7 +138,7 @@ class Assessor:
         local = message.sent_at + offset
         ordinal, hour = local.toordinal(), local.hour
         self.latest = (relationship, by, ordinal, hour)
-        rose = relationship.observe(message, by, signals, ordinal, hour, addressed, tone, joined)
+        rose = relationship.observe(message, by, signals, ordinal, hour, addressed, tone, joined, self._threads)
         return relationship.assessment() if rose else None
 
     def hear(self, message: Message, by: Actor, before: Before) -> tuple[list[Signal], float | None, str | None]:
@@ -212,7 +219,8 @@ class Assessor:
         account = self._accounts.get((platform, contact))
         name = account.name if account is not None else None
         child = self.child[0] if self.child else ""
-        return Relationship(child, contact, name, self._model, self._keep, self.tuning.sense(contact))
+        sense = self.tuning.sense(contact)
+        return Relationship(child, contact, name, self._model, self._keep, sense, self._encoder)
 
     def tune(self, tuning: Tuning) -> Iterator[Assessment]:
         """Judge everything anew with another tuning; the relationships whose level is another one now."""

@@ -151,7 +151,13 @@ def _shares(one: Relationship) -> tuple[tuple[Share, ...], tuple[str, ...]]:
         first, _, second = name.partition("+")
         # What two tactics say together belongs to both.
         for owner in (first, second) if second else (first,):
-            kept = owner if owner in one._tactics or owner == "history" else "tone" if owner in _TONE else "context"
+            kept = (
+                owner
+                if owner in one._tactics or owner == "history"
+                else "tone"
+                if owner in (*_TONE, "read")
+                else "context"
+            )
             weighs[kept] = weighs.get(kept, 0.0) + (part / 2 if second else part)
     total = sum(part for part in weighs.values() if part > 0)
     shares = [Share(name=name, share=round(part / total, 4)) for name, part in weighs.items() if part > 0.0005 * total]
@@ -208,7 +214,7 @@ def _judged(one: Relationship, change: _Change, groups: Groups, threatened: bool
     level: Level = "none"
     score = 0.0
     for moment in one._moments:
-        features = {name: value for name, value in change(moment).items() if value or name in ("history",)}
+        features = {name: value for name, value in change(moment).items() if value or name in ("history", "read")}
         features["diversity"] = diversity(features)
         stand = standing(features, groups, threatened, one.is_request)
         anew = moment_of(model, moment.index, features, stand.enough)

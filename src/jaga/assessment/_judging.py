@@ -166,6 +166,12 @@ def parts_of(model: Model, features: Mapping[str, float]) -> dict[str, float]:
         one, other = pair.split("+")
         if one in features and other in features:
             parts[pair] = weight * min(features[one], features[other])
+    if model.stage is not None and "read" in features:
+        # So that `chance` of the sum is the score of the stage, and every part is what it adds to it.
+        stage, slope = model.stage, model.slope
+        parts = {name: part * stage.heard / slope for name, part in parts.items()}
+        read = stage.bias + stage.heard * model.bias + stage.read * features["read"]
+        parts["read"] = (read - model.shift) / slope - model.bias
     return parts
 
 
@@ -212,7 +218,7 @@ def moment_of(model: Model, index: int, features: Mapping[str, float], enough: b
     return Moment(index, enough, rounded, parts, round(model.bias + sum(parts.values()), 9))
 
 
-_ALWAYS = ("diversity", "history")
+_ALWAYS = ("diversity", "history", "read")
 
 
 def keep(model: Model, moments: list[Moment], new: Moment) -> list[Moment]:

@@ -8,6 +8,7 @@ from importlib import resources
 import msgspec
 
 from jaga.errors import CatalogueError
+from jaga.signals.encoder import Stage
 
 __all__ = ["Model", "load_model"]
 
@@ -37,6 +38,12 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     urgent: float
     # Messages of a relationship after which unrepeated evidence counts half.
     half_life: float
+    # How an encoder's reading enters, where one reads along; its thresholds are then the model's.
+    stage: Stage | None = None
+
+    def reading(self, stage: Stage) -> Model:
+        """This model with an encoder that reads along."""
+        return msgspec.structs.replace(self, stage=stage, watch=stage.watch, concern=stage.concern, urgent=stage.urgent)
 
 
 @functools.cache

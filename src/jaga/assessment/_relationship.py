@@ -24,10 +24,12 @@ from jaga.assessment._judging import (
 )
 from jaga.assessment._keep import EVERYTHING, Keep
 from jaga.assessment._model import Model
+from jaga.assessment._thread import Threads
 from jaga.assessment._tuning import Sense
 from jaga.assessment._types import LEVELS, Assessment, Day, Evidence, Level, Onset, RiskType, TacticFinding
 from jaga.records import Message
 from jaga.signals import Actor, Signal
+from jaga.signals.encoder import Reader
 from jaga.signals.learned import GROUP as LEARNED
 from jaga.signals.pictures import KNOWN, PICTURES, SENSITIVE
 
@@ -48,12 +50,16 @@ _SETTLED = 5
 _NEAR, _NEAR_PRIOR = 8.0, 10.0
 _FAR, _FAR_PRIOR = 24.0, 20.0
 _NEAR_KEEP, _FAR_KEEP = 0.5 ** (1 / _NEAR), 0.5 ** (1 / _FAR)
+# Strength of a group of `protective` from which it is taken at its word: safety lessons, and parents who may know.
+_OPEN = 0.8
 # Messages after a refusal in which a new push counts as going on.
 _AFTER_REFUSAL = 8
 # Messages from which a history counts as long.
 _LONG = 100.0
 # A rise of the near tone that is worth judging anew.
 _TONE_STEP = 0.02
+# Windows whose reading counts, the last ones; and from how many of a usual safe answer their mean starts, so that one tells little.
+_READ, _READ_PRIOR, _READ_SAFE = 8, 2, -4.0
 # People of a group whom a contact turned to with a tactic; counted no further.
 _MANY = 8
 
@@ -124,6 +130,7 @@ class Relationship:
         model: Model,
         keep: Keep = EVERYTHING,
         sense: Sense | None = None,
+        encoder: Reader | None = None,
     ) -> None:
         self.child = child
         self.contact = contact
@@ -171,6 +178,11 @@ class Relationship:
         self._pace_day = 0
         self._first_day = 0
         self._model = model
+        self._encoder = encoder
+        # The ears' log-odds as of the last judgement; the encoder's last answers, and the message after which it last read.
+        self._odds = -math.inf
+        self._read: list[float] = []
+        self._read_at: int | None = None
         self._tactics: dict[str, _Tactic] = {}
         self._days: dict[int, list[float]] = {}
         # How many days an entry of `_days` stands for, and the day they are counted from.
@@ -192,11 +204,13 @@ class Relationship:
         addressed: str | None = None,
         tone: float | None = None,
         joined: str | None = None,
+        threads: Threads | None = None,
     ) -> bool:
         """Take in the next message in time order. True if the level rose.
 
         `addressed`: whom it turns to in a group. `tone`: log-likelihood ratio of the message in risky against safe talk.
-        `joined`: what a signal that rests on several messages heard: their texts together.
+        `joined`: what a signal that rests on several messages heard: their texts together. `threads`: where the encoder finds what it
+        reads.
         """
         index = self.messages
         self.messages = index + 1
@@ -238,6 +252,15 @@ class Relationship:
         # "Dont tell mum" and "tell mum" share most of their words: where a pattern names the grave one, the learned ear's
         # "protective" is wrong.
         plain = by == "contact" and any(one.tactic in CORE and one.group != LEARNED for one in signals)
+        # And the other way round: where a pattern names the openness ("ask your mum first"), the grave tactics that the learned ear alone
+        # makes of it are wrong, and it sounds no worse than safe talk does. The learned ear's own "protective" is not enough for
+        # that: cover stories speak of parents, too.
+        opens = not plain and any(
+            one.tactic == "protective" and one.strength >= _OPEN and one.group != LEARNED for one in signals
+        )
+        if opens:
+            signals = [one for one in signals if one.group != LEARNED or one.tactic not in CORE]
+            tone = None if tone is None else min(tone, self._model.safe_tone)
         for signal in signals:
             if plain and signal.tactic == "protective" and signal.group == LEARNED:
                 continue
@@ -264,9 +287,13 @@ class Relationship:
             self._far = self._far * _FAR_KEEP + tone
             self._far_weight = self._far_weight * _FAR_KEEP + 1.0
         # Tone alone judges nobody: it counts once something was heard, and when it sounds worse than at the last judgement.
-        if not heard and (self._tactics.keys() <= PICTURES or self._near_tone() <= self._judged_tone + _TONE_STEP):
+        if (
+            not heard
+            and (self._tactics.keys() <= PICTURES or self._near_tone() <= self._judged_tone + _TONE_STEP)
+            and not self._due(index)
+        ):
             return False
-        return self._judge(message, index)
+        return self._judge(message, index, threads)
 
     def _hear(self, signal: Signal, message: Message, index: int, tone: float | None, joined: str | None) -> float:
         key = signal.tactic
@@ -395,14 +422,40 @@ class Relationship:
             found["tone_far"] = (self._far + _FAR_PRIOR * safe) / (self._far_weight + _FAR_PRIOR) - safe
         found["diversity"] = diversity(found)
         found["history"] = math.log1p(self.messages / _LONG)
+        if self._read:
+            found["read"] = self._reading()
         return found
 
-    def _judge(self, message: Message, index: int) -> bool:
+    def _due(self, index: int) -> bool:
+        """Whether the encoder reads now: what was heard leaves the answer open, and it did not read just before."""
+        # By the level as shipped: a tuning that comes later must find the same readings.
+        return (
+            self._encoder is not None
+            and self._odds >= self._encoder.stage.gate
+            and self._shipped in ("none", "watch")
+            and (self._read_at is None or index - self._read_at >= self._encoder.stage.every)
+        )
+
+    def _reading(self) -> float:
+        """Mean of what was read last, log-odds."""
+        return (math.fsum(self._read) + _READ_PRIOR * _READ_SAFE) / (len(self._read) + _READ_PRIOR)
+
+    def _read_along(self, reader: Reader, message: Message, index: int, threads: Threads) -> None:
+        self._read = [*self._read[1 - _READ :], reader.odds(threads.window(message.conversation))]
+        self._read_at = index
+
+    def _judge(self, message: Message, index: int, threads: Threads | None) -> bool:
         model = self._model
         self.judged += 1
         if not self._tactics.keys() <= PICTURES:
             self._judged_tone = max(self._judged_tone, self._near_tone())
         features = self.features()
+        if self._encoder is not None:
+            heard = {name: value for name, value in features.items() if name != "read"}
+            self._odds = model.bias + sum(parts_of(model, heard).values())
+            if threads is not None and message.text and self._due(index):
+                self._read_along(self._encoder, message, index, threads)
+                features["read"] = self._reading()
         parts = parts_of(model, features)
         score = chance(model, model.bias + sum(parts.values()))
         groups = {name: tactic.groups for name, tactic in self._tactics.items()}

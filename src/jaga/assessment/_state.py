@@ -13,6 +13,7 @@ to fit in the order of `_SHED`: first shorter texts, then fewer pieces of eviden
 
 from __future__ import annotations
 
+import math
 import re
 import zlib
 from collections.abc import Iterable, Iterator
@@ -31,6 +32,7 @@ from jaga.assessment._types import Evidence, Level, Onset
 from jaga.errors import UnreadableInput
 from jaga.records import Account, Conversation, Message
 from jaga.signals import Actor
+from jaga.signals.encoder import fitting
 
 __all__ = [
     "LIMIT",
@@ -118,6 +120,8 @@ class _Context(msgspec.Struct, array_like=True):
     spoke: str | None
     # What a contact was writing in one go.
     run: _Run | None = None
+    # The last lines of both sides, as many as the encoder could still read.
+    lines: list[str] = []
 
 
 class _State(msgspec.Struct, array_like=True):
@@ -171,6 +175,10 @@ class _State(msgspec.Struct, array_like=True):
     earliest: _Onset | None = None
     # None: stored before there was a tuning. Then it is not known by which rule the level was reached, and no tuning lowers it.
     floor: Level | None = None
+    # The ears' log-odds as of the last judgement (none yet: null); the encoder's answers, and the message it last read after.
+    odds: float | None = None
+    read: list[float] = []
+    read_at: int | None = None
 
 
 class Everything(msgspec.Struct, array_like=True):
@@ -466,6 +474,9 @@ def _taken(one: Relationship, contexts: list[_Context], shed: _Shed) -> _State:
         ],
         earliest=earliest,
         floor=one._floor,
+        odds=None if math.isinf(one._odds) else one._odds,
+        read=list(one._read),
+        read_at=one._read_at,
     )
 
 
@@ -486,7 +497,10 @@ def _given(assessor: Assessor, state: _State) -> Relationship:
         assessor._model,
         assessor._keep,
         assessor.tuning.sense(state.contact),
+        assessor._encoder,
     )
+    one._odds = -math.inf if state.odds is None else state.odds
+    one._read, one._read_at = state.read, state.read_at
     for name in _PLAIN:
         setattr(one, name, getattr(state, name.lstrip("_")))
     one.platforms = dict.fromkeys(state.platforms)
@@ -582,6 +596,7 @@ def _context(assessor: Assessor, identifier: str) -> _Context:
             heard=[(tactic, group, strength) for (tactic, group), strength in run.heard.items()],
             mended=run.mended,
         ),
+        lines=fitting(thread.lines),
     )
 
 
@@ -594,7 +609,7 @@ def _put_contexts(assessor: Assessor, conversations: dict[str, Conversation], co
         if identifier not in assessor._threads._threads:
             thread = _Thread()
             thread.by_author = {message.author: message for message in context.authors}
-            thread.child, thread.contact = context.child, context.contact
+            thread.child, thread.contact, thread.lines = context.child, context.contact, context.lines
             assessor._threads._threads[identifier] = thread
         if context.run is not None:
             run = context.run

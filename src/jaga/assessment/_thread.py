@@ -6,6 +6,7 @@ import msgspec
 
 from jaga.records import Message
 from jaga.signals import ALONE, Actor, Before
+from jaga.signals.encoder import LINES, line, window
 
 __all__ = ["Threads"]
 
@@ -14,22 +15,25 @@ _AUTHORS = 32
 
 
 class _Thread:
-    __slots__ = ("by_author", "child", "contact")
+    __slots__ = ("by_author", "child", "contact", "lines")
 
     def __init__(self) -> None:
         self.by_author: dict[str, Message] = {}
         self.child: Message | None = None
         self.contact: Message | None = None
+        # The last lines of both sides, for the encoder.
+        self.lines: list[str] = []
 
 
 class Threads:
     """The last messages of every conversation. Bounded per conversation; constant work per message.
 
-    `characters`: how much of a message's text is remembered; all of it when None.
+    `characters`: how much of a message's text is remembered; all of it when None. `lines`: whether what the encoder reads is.
     """
 
-    def __init__(self, characters: int | None = None) -> None:
+    def __init__(self, characters: int | None = None, *, lines: bool = False) -> None:
         self._characters = characters
+        self._lines = lines
         self._threads: dict[str, _Thread] = {}
 
     def forget(self, conversation: str) -> None:
@@ -45,6 +49,10 @@ class Threads:
         previous = last.pop(message.author, None)
         other = thread.contact if by == "child" else thread.child
         if message.text:
+            if self._lines:
+                thread.lines.append(line(message.text, by))
+                if len(thread.lines) > LINES:
+                    del thread.lines[0]
             if self._characters is not None:
                 message = _short(message, self._characters)
             elif message.attachments:
@@ -63,6 +71,10 @@ class Threads:
         if previous is None and other is None:
             return ALONE
         return Before(previous=previous, other=other)
+
+    def window(self, conversation: str) -> str:
+        """What the encoder reads after the last message of a conversation: that one and what fits of those before it."""
+        return window(self._threads[conversation].lines)
 
 
 def _short(message: Message, characters: int) -> Message:

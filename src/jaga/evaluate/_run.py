@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import tzinfo
+from typing import Literal
 
 from jaga.assessment import LEVELS, Assessor, Model
 from jaga.evaluate._data import ZONE, Scenario
 from jaga.evaluate._metrics import Verdict
 from jaga.signals import Detector
+from jaga.signals.encoder import Reader
 
 __all__ = ["judge", "judge_one"]
 
@@ -16,11 +18,15 @@ _CONCERN = LEVELS.index("concern")
 
 
 def judge(
-    scenarios: Iterable[Scenario], *, model: Model | None = None, detectors: Sequence[Detector] | None = None
+    scenarios: Iterable[Scenario],
+    *,
+    model: Model | None = None,
+    detectors: Sequence[Detector] | None = None,
+    encoder: Reader | Literal["shipped"] | None = "shipped",
 ) -> Iterator[Verdict]:
     """Yield one verdict per conversation: its worst relationship, and when that was first told."""
     for scenario in scenarios:
-        yield judge_one(scenario, model=model, detectors=detectors)
+        yield judge_one(scenario, model=model, detectors=detectors, encoder=encoder)
 
 
 def judge_one(
@@ -29,6 +35,7 @@ def judge_one(
     model: Model | None = None,
     detectors: Sequence[Detector] | None = None,
     zone: tzinfo = ZONE,
+    encoder: Reader | Literal["shipped"] | None = "shipped",
 ) -> Verdict:
     """The verdict on one conversation. `zone`: the child's, for night hours."""
     identifier = scenario.conversation.id
@@ -38,6 +45,7 @@ def judge_one(
         conversations={identifier: scenario.conversation},
         model=model,
         detectors=detectors,
+        encoder=encoder,
     )
     alert: int | None = None
     for position, message in enumerate(scenario.messages):

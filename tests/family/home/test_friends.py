@@ -38,7 +38,7 @@ def test_a_card_says_who_where_how_often_and_what_was_asked_for(opened: Opened) 
         "Stranger who asked to write",
         "WhatsApp",
         "since Oct 26, 2026",
-        "240 messages on 21 days. Mostly they write first.",
+        "240 messages on 21 days · Mostly they write first.",
         "Mostly between 18:00 and 0:00 (100 % of the messages).",
         "Claims to be the same age",
         "Asking for pictures (2×)",
