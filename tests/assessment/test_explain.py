@@ -79,7 +79,8 @@ def test_what_would_change_it_is_what_judging_the_rest_gives() -> None:
 
 
 def test_without_the_only_grave_sign_it_is_not_told() -> None:
-    engine = Engine(child="kid", zone=ZONE)
+    # Of the ears alone: with what the encoder reads, no single tactic more makes it urgent.
+    engine = Engine(child="kid", zone=ZONE, encoder=None)
     texts = ("hi", "you are so mature for your age", "are you home alone ?", "dont tell your mum we talk",
              "send me a photo of you, just for me", "delete this chat after")  # fmt: skip
     for minute, text in enumerate(texts):
