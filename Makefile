@@ -60,7 +60,7 @@ words: setup
 test: setup browser postgres
 	.venv/bin/ruff check .
 	.venv/bin/mypy
-	.venv/bin/pytest -q
+	.venv/bin/pytest -q -n 2 --dist loadfile
 	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict -q
 	.venv/bin/python tests/fuzz/fuzz_sources.py -max_total_time=20 -verbosity=0 -artifact_prefix=/tmp/
 

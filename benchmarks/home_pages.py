@@ -232,7 +232,9 @@ def _pages(made: dict[str, list[int]], chance: random.Random) -> dict[str, Calla
         "alert": lambda: f"/alerts/{chance.choice(made['alerts'])}",
         "alert, lines around": lambda: f"/alerts/{chance.choice(made['alerts'])}/around",
         "friends": lambda: f"/friends?at={chance.randrange(1, 100)}",
-        "friends, sorted": lambda: f"/friends?order={chance.choice(('level', 'name', 'busiest', 'oldest'))}&show=strangers",
+        "friends, sorted": lambda: (
+            f"/friends?order={chance.choice(('level', 'name', 'busiest', 'oldest'))}&show=strangers"
+        ),
         "friends, found": lambda: f"/friends?find={chance.randrange(100, 1000)}&app=whatsapp",
         "friends, requests": lambda: "/friends?show=requests",
         "friend": lambda: f"/friends/{chance.choice(made['friends'])}",
@@ -245,7 +247,9 @@ def _pages(made: dict[str, list[int]], chance: random.Random) -> dict[str, Calla
     }
 
 
-def measure(house: House, person: int, made: dict[str, list[int]], times: int) -> Iterator[tuple[str, list[float], list[float], int]]:
+def measure(
+    house: House, person: int, made: dict[str, list[int]], times: int
+) -> Iterator[tuple[str, list[float], list[float], int]]:
     """(page, ms of each request in order of length, its processor time, bytes of the last answer)."""
     server = uvicorn.Server(uvicorn.Config(create_app(house), port=0, log_level="error", access_log=False))
     thread = threading.Thread(target=server.run, daemon=True)

@@ -40,7 +40,9 @@ def main() -> None:
     told = sum(likelihood >= SENSITIVE_FROM for likelihood, _, _ in found)
     unsure = sum(0.2 <= likelihood < SENSITIVE_FROM for likelihood, _, _ in found)
     took_ms = 1000 * statistics.median(seconds for _, _, seconds in found)
-    print(f"{len(found)} pictures: {told} at or above {SENSITIVE_FROM}, {unsure} between; {took_ms:.0f} ms each (median)")
+    print(
+        f"{len(found)} pictures: {told} at or above {SENSITIVE_FROM}, {unsure} between; {took_ms:.0f} ms each (median)"
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""Makes the pictures of the README and docs again, from the sample export: `.venv/bin/python tools/pictures.py`.
+"""Makes the pictures of the README and docs again, from the sample export: `.venv/bin/python -m tools.pictures`.
+
+`-m tools.pictures home` makes those of `jaga home` alone: a household is set up, and the sample brought in, once in each language.
 
 Needs chromium, and fonts for Tamil and Chinese (fonts-noto-core, fonts-noto-cjk) for those pages.
 """
@@ -14,7 +16,7 @@ import tempfile
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 from rich.console import Console
 from rich.text import Text
 
@@ -58,11 +60,53 @@ def save(name: str, picture: bytes) -> None:
     print(f"{path.relative_to(ROOT)}: {path.stat().st_size // 1024} KiB")
 
 
+# Language to width, height, colours and steps of the story (tests/browser/test_home_story.py).
+HOME = (
+    ("en", 1100, 900, "light", ("welcome", "telling", "today", "alert")),
+    ("ms", 390, 844, "light", ("channels", "alert")),
+    ("zh", 390, 844, "dark", ("today", "alert")),
+    ("ta", 390, 844, "light", ("today", "alert")),
+)
+
+
+def home(browser: Browser) -> None:
+    """A real server, set up through its pages."""
+    from tests.browser.test_home_story import CHAT, Story
+    from tests.family.home.process import serving
+    from tests.family.notify.servers import running
+
+    for language, width, height, scheme, steps in HOME:
+        with (
+            tempfile.TemporaryDirectory() as place,
+            running("ntfy", Path(place, "ntfy")) as ntfy,
+            running("smtp", Path(place, "smtp")) as smtp,
+            serving(Path(place, "home")) as server,
+        ):
+
+            def show(page: Page, step: str, language: str = language, steps: tuple[str, ...] = steps) -> None:
+                if step in steps:
+                    save(f"home-{step}-{language}.png", page.screenshot())
+
+            story = Story(Path(place, "home"), server, ntfy, smtp, show)
+            context = story.open(browser, language, width)
+            page = context.new_page()
+            page.set_viewport_size({"width": width, "height": height})
+            page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+            story.set_up(page, language)
+            story.set_channels(page)
+            story.bring_in(page, CHAT)
+            story.read(page)
+            context.close()
+
+
 def main() -> None:
     chromium = shutil.which("chromium")
     flags = ["--disable-gpu", "--no-first-run", "--no-sandbox", "--disable-background-networking"]
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
         browser = playwright.chromium.launch(executable_path=chromium, args=flags)
+        home(browser)
+        if sys.argv[1:] == ["home"]:
+            return
         page = browser.new_page(viewport={"width": 900, "height": 900})
         save("terminal-en.png", terminal(page))
         for language, width, height, scheme in (

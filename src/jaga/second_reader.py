@@ -48,6 +48,7 @@ _ECHO = 24
 _TOKENS = 1200
 # Bytes of an answer; what is longer is none.
 _MOST = 1 << 18
+_WHERE = "second reader"
 _PORTS = {"http": 80, "https": 443}
 # What a contact could have put into a reader's mouth for a parent to act on: links, addresses, numbers to call or pay to.
 _ACTIONABLE = re.compile(r"(?i)https?:|www\.|@|\b[a-z0-9-]+\.(?:com|net|org|io|my|me|app|link|xyz)\b|\d[\d .()-]{4,}\d")
@@ -103,7 +104,7 @@ class SecondReader:
         except ValueError:
             port = -1
         if parts.scheme not in _PORTS or not parts.hostname or port == -1 or parts.query or parts.username:
-            raise _wrong(url, "is not an address", "give one like http://127.0.0.1:11434/v1")
+            raise UsageError("is not an address", where=_asked(url), remedy="give one like http://127.0.0.1:11434/v1")
         self._tls = parts.scheme == "https"
         self._host = parts.hostname
         self._port = port or _PORTS[parts.scheme]
@@ -116,18 +117,22 @@ class SecondReader:
         try:
             found = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
-            raise _wrong(url, f"has no address: {error}", "see whether the server runs") from None
+            raise UsageError(
+                f"has no address: {error}", where=_asked(url), remedy="see whether the server runs"
+            ) from None
         addresses = [_plain(str(entry[4][0])) for entry in found]
         if all(address.is_loopback for address in addresses):
             return str(addresses[0]), True
         if not anywhere:
-            raise _wrong(
-                url,
+            raise UsageError(
                 "is not this machine: the child's messages would leave it",
-                "run the reader here, or say --second-reader-anywhere",
+                where=_asked(url),
+                remedy="run the reader here, or say --second-reader-anywhere",
             )
         if not self._tls and not all(address.is_private or address.is_loopback for address in addresses):
-            raise _wrong(url, "would carry the child's messages unencrypted over the internet", "use https")
+            raise UsageError(
+                "would carry the child's messages unencrypted over the internet", where=_asked(url), remedy="use https"
+            )
         return str(addresses[0]), False
 
     @property
@@ -138,9 +143,11 @@ class SecondReader:
                 answer = self._ask("GET", "/models", None)
                 names = [str(one["id"]) for one in answer["data"]]
             except (KeyError, TypeError) as error:
-                raise self._failed("does not say which models it has") from error
+                raise ServiceError("does not say which models it has", where=_WHERE) from error
             if len(names) != 1:
-                raise self._failed(f"has {len(names)} models", f"choose one of: {', '.join(names[:20]) or '-'}")
+                raise ServiceError(
+                    f"has {len(names)} models", where=_WHERE, remedy=f"choose one of: {', '.join(names[:20]) or '-'}"
+                )
             self._model = names[0]
         return self._model
 
@@ -169,7 +176,8 @@ class SecondReader:
             said = None
         found = _opinion(said) if isinstance(said, str) else None
         if found is None:
-            return Opinion(model=model, local=self.local, problem="gave no usable answer")
+            what = "gave no usable answer"
+            return Opinion(model=model, local=self.local, problem=what)
         verdict, reason = found
         if reason is not None and len(reason) >= _ECHO and reason in " ".join(asked[0]["content"].split()):
             # Small models repeat what they were asked.
@@ -184,13 +192,15 @@ class SecondReader:
         if status in _REFUSED and body is not None and "response_format" in body:
             status, raw = self._exchange(method, path, {k: v for k, v in body.items() if k != "response_format"})
         if 300 <= status < 400:
-            raise self._failed(f"sends elsewhere (HTTP {status})", "give the address it sends to, if you trust it")
+            raise ServiceError(
+                f"sends elsewhere (HTTP {status})", where=_WHERE, remedy="give the address it sends to, if you trust it"
+            )
         if status != 200:
-            raise self._failed(f"answers with an error (HTTP {status})")
+            raise ServiceError(f"answers with an error (HTTP {status})", where=_WHERE)
         try:
             return json.loads(raw)
         except (ValueError, RecursionError):
-            raise self._failed("does not answer in JSON") from None
+            raise ServiceError("does not answer in JSON", where=_WHERE) from None
 
     def _exchange(self, method: str, path: str, body: dict[str, Any] | None) -> tuple[int, bytes]:
         headers = {"Accept": "application/json", "Host": _host(self._host, self._port, tls=self._tls)}
@@ -213,19 +223,18 @@ class SecondReader:
             raw = response.read(_MOST + 1)
         except (OSError, http.client.HTTPException) as error:
             if connection.was_cut or isinstance(error, TimeoutError):
-                raise self._failed(f"gave no answer within {self._seconds:g} seconds") from None
-            raise self._failed(f"cannot be reached: {error}" if str(error) else "cannot be reached") from None
+                raise ServiceError(f"gave no answer within {self._seconds:g} seconds", where=_WHERE) from None
+            raise ServiceError(
+                f"cannot be reached: {error}" if str(error) else "cannot be reached", where=_WHERE
+            ) from None
         finally:
             deadline.cancel()
             connection.close()
         if connection.was_cut:
-            raise self._failed(f"gave no answer within {self._seconds:g} seconds")
+            raise ServiceError(f"gave no answer within {self._seconds:g} seconds", where=_WHERE)
         if len(raw) > _MOST:
-            raise self._failed("answers without end")
+            raise ServiceError("answers without end", where=_WHERE)
         return response.status, raw
-
-    def _failed(self, what: str, remedy: str | None = None) -> ServiceError:
-        return ServiceError(what, where="second reader", remedy=remedy)
 
 
 class _Pinned(http.client.HTTPConnection):
@@ -342,5 +351,5 @@ def _host(host: str, port: int, *, tls: bool) -> str:
     return name if port == _PORTS["https" if tls else "http"] else f"{name}:{port}"
 
 
-def _wrong(url: str, what: str, remedy: str) -> UsageError:
-    return UsageError(what, where=f"--second-reader {url}", remedy=remedy)
+def _asked(url: str) -> str:
+    return f"--second-reader {url}"

@@ -136,3 +136,18 @@ def test_one_line_that_only_sounds_like_a_threat_is_not_called_blackmail() -> No
 def test_threats_heard_clearly_and_again_are() -> None:
     one = threatened(("learned", 0.95), ("share", 1.0))
     assert (one.risk_type, one.stage) == ("sextortion", "extortion")
+
+
+def test_words_for_openness_do_not_raise_a_safe_score() -> None:
+    talk = [
+        ("x", "hi, good game yesterday"),
+        ("kid", "ya haha"),
+        ("x", "same team on saturday ?"),
+        ("kid", "can, what time"),
+    ]
+    before = judge(chat(*talk)).score
+    for line in ("tell your parents, they can come along", "bagitau mak ayah, diorang boleh ikut sekali"):
+        assert judge(chat(*talk, ("x", line))).score <= before + 0.01
+    # A grave word in plain sight is not undone by it.
+    asked = judge(chat(*talk, ("x", "dont tell your mum, tell your parents they can come along later")))
+    assert "secrecy" in {finding.tactic for finding in asked.tactics}

@@ -221,7 +221,7 @@ def test_the_table_says_what_the_chart_shows(browser: Browser, served: Served) -
     page.goto(f"{served.address}/friends/{served.ours.relationships[0]}")
     figure = page.locator("figure.charted").nth(1)
     heights = figure.locator("svg .rect").evaluate_all("all => all.map(one => one.height.baseVal.value)")
-    cells = page.locator("details").nth(1).locator("tbody td").all_text_contents()
+    cells = page.locator("main details").nth(1).locator("tbody td").all_text_contents()
     values = [float(cell.replace(",", "")) for cell in cells]
     assert len(heights) == len(values) == 5
     scale = max(heights) / max(values)

@@ -93,6 +93,7 @@ def test_match_as_json(jaga: Shell) -> None:
             "threshold_bits": 0,
             "frame": None,
             "variant": None,
+            "inside": None,
             "of_file_percent": None,
             "of_known_percent": None,
         }
@@ -195,7 +196,7 @@ def test_wrong_use_of_a_bank(jaga: Shell) -> None:
         (["bank", "add", "seen", "--hash", "abc"], "no kind of hash"),
         (["bank", "add", "other", "text.txt"], "banks: seen"),
         (["match", "text.txt", "--bank", "other"], "banks: seen"),
-        (["bank", "export", "seen", "out", "--format", "xml"], "vics or csv"),
+        (["bank", "export", "seen", "out", "--format", "xml"], "vics, misp or csv"),
         (["bank", "export", "seen", "no/folder/out"], "cannot be written"),
     ):
         done = jaga(*arguments)

@@ -13,7 +13,7 @@ from jaga.evaluate import Scenario, load_scenarios
 from jaga.signals.catalogue import load_catalogue
 
 ROOT = Path(__file__).parents[2] / "evaluation"
-SPLITS = ("train", "dev", "test", "fresh")
+SPLITS = ("train", "dev", "test", "fresh", "untouched")
 LANGUAGES = ("en", "ms", "ta", "zh")
 # Jaccard similarity of 5-character shingles from which two texts count as one.
 LIKE = 0.7

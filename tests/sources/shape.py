@@ -73,7 +73,11 @@ def shape(path: Path, *, isolated: bool = False) -> list[str]:
         for account in gathered.accounts.values():
             lines.append({"account": account.id, **_set(account, "id", "platform")})
         for message in gathered.messages():
-            lines.append(_message(message, places))
+            placed = tuple(
+                one if one.found is None else msgspec.structs.replace(one, found=one.found.replace(str(path), "INPUT"))
+                for one in message.attachments
+            )
+            lines.append(_message(msgspec.structs.replace(message, attachments=placed), places))
         for item in gathered.inputs:
             for problem in item.problems:
                 where = problem.where.replace(str(path), "INPUT")

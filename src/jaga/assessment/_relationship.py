@@ -50,6 +50,8 @@ _SETTLED = 5
 _NEAR, _NEAR_PRIOR = 8.0, 10.0
 _FAR, _FAR_PRIOR = 24.0, 20.0
 _NEAR_KEEP, _FAR_KEEP = 0.5 ** (1 / _NEAR), 0.5 ** (1 / _FAR)
+# Strength of a group of `protective` from which it is taken at its word: safety lessons, and parents who may know.
+_OPEN = 0.8
 # Messages after a refusal in which a new push counts as going on.
 _AFTER_REFUSAL = 8
 # Messages from which a history counts as long.
@@ -250,6 +252,15 @@ class Relationship:
         # "Dont tell mum" and "tell mum" share most of their words: where a pattern names the grave one, the learned ear's
         # "protective" is wrong.
         plain = by == "contact" and any(one.tactic in CORE and one.group != LEARNED for one in signals)
+        # And the other way round: where a pattern names the openness ("ask your mum first"), the grave tactics that the learned ear alone
+        # makes of it are wrong, and it sounds no worse than safe talk does. The learned ear's own "protective" is not enough for
+        # that: cover stories speak of parents, too.
+        opens = not plain and any(
+            one.tactic == "protective" and one.strength >= _OPEN and one.group != LEARNED for one in signals
+        )
+        if opens:
+            signals = [one for one in signals if one.group != LEARNED or one.tactic not in CORE]
+            tone = None if tone is None else min(tone, self._model.safe_tone)
         for signal in signals:
             if plain and signal.tactic == "protective" and signal.group == LEARNED:
                 continue

@@ -45,6 +45,8 @@ def ask(
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL if silent else None,
         env=None if environment is None else dict(environment),
+        # Ctrl-C is for the one who asked, who then ends this one in its own time.
+        start_new_session=os.name == "posix",
     )
     assert process.stdin is not None
     assert process.stdout is not None

@@ -1,4 +1,4 @@
-"""What changes as a child grows: one table, read by whatever tells or shows something (docs/home.md, "Ages").
+"""What changes as a child grows: one table, read by whatever tells or shows something (docs/household.md, "Ages").
 
 The older, the less a parent is told and shown. A family may narrow it further (FamilySettings.disclosure, tell_from); nothing widens it but
 the child's own consent. Evidence is sealed all the same, so that nothing is lost that a report to the police needs.

@@ -7,6 +7,7 @@ every hash after it; cutting off the end is seen where the last hash was noted e
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -51,10 +52,12 @@ def audit(
 def broken_lines(session: orm.Session) -> Iterator[int]:
     """Ids of lines that do not fit what stands before them; nothing if the chain is whole."""
     before = FIRST
-    for line in session.scalars(sa.select(AuditLine).order_by(AuditLine.id).execution_options(yield_per=1000)):
-        if line.before != before or line.hash != _hash(line):
-            yield line.id
-        before = line.hash
+    lines = session.scalars(sa.select(AuditLine).order_by(AuditLine.id).execution_options(yield_per=1000))
+    with closing(lines):
+        for line in lines:
+            if line.before != before or line.hash != _hash(line):
+                yield line.id
+            before = line.hash
 
 
 def _hash(line: AuditLine) -> bytes:

@@ -137,8 +137,11 @@ def _dump(connection: sa.Connection, store: Store, file: BinaryIO, now: datetime
         found = connection.execution_options(yield_per=_ROWS).exec_driver_sql(
             f"SELECT {names} FROM {_quoted(connection, table.name)}"  # noqa: S608 (names of our own tables)
         )
-        for rows in found.partitions(_ROWS):
-            frames.write(file, msgspec.msgpack.encode(_Frame(str(table.name), columns, [list(row) for row in rows])))
+        # A full disk ends this early, and the server must know that no more rows are asked for.
+        with contextlib.closing(found):
+            for rows in found.partitions(_ROWS):
+                frame = _Frame(str(table.name), columns, [list(row) for row in rows])
+                frames.write(file, msgspec.msgpack.encode(frame))
     frames.write(file, b"", last=True)
 
 

@@ -175,7 +175,7 @@ def make_engine(path: Path, key: bytes, url: str | None = None) -> sa.Engine:
             raise UsageError("the database URL cannot be read", remedy="postgresql://user@host/name") from error
         if parsed.get_backend_name() != "postgresql":
             raise UsageError(f"no store in {parsed.get_backend_name()!r}", remedy="postgresql://user@host/name")
-        return sa.create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+        return sa.create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, hide_parameters=True)
     import sqlcipher3.dbapi2 as sqlcipher
 
     def connect() -> Any:
@@ -197,7 +197,14 @@ def make_engine(path: Path, key: bytes, url: str | None = None) -> sa.Engine:
             raise
         return connection
 
-    engine = sa.create_engine("sqlite+pysqlite://", module=sqlcipher, creator=connect, poolclass=sa.pool.QueuePool)
+    # What a statement was given is what people wrote: it belongs into no error and no log.
+    engine = sa.create_engine(
+        "sqlite+pysqlite://",
+        module=sqlcipher,
+        creator=connect,
+        poolclass=sa.pool.QueuePool,
+        hide_parameters=True,
+    )
 
     # As SQLAlchemy's documentation tells: the driver's own idea of when a transaction begins gets in the way.
     @sa.event.listens_for(engine, "connect")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import datetime
 from typing import Any, BinaryIO
 
@@ -75,8 +76,9 @@ def _rows(session: orm.Session, family: int, child: int | None) -> Iterator[tupl
         assert isinstance(source, sa.Table)
         keys = tuple(source.primary_key.columns)
         found = session.execute(sa.select(source).where(which).order_by(*keys).execution_options(yield_per=1_000))
-        for row in found.mappings():
-            yield source, row
+        with closing(found):
+            for row in found.mappings():
+                yield source, row
 
 
 def _line(table: sa.Table, row: Any) -> dict[str, Any]:

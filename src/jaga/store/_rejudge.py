@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from datetime import datetime
 
 import msgspec
@@ -107,7 +108,7 @@ def retune(store: Store, child_id: int, *, now: datetime) -> list[int]:
         rows = session.execute(
             sa.select(t.Relationship.contact, t.Relationship.level).where(t.Relationship.child == child_id)
         )
-        levels = dict(rows.tuples().all())
+        levels = dict(rows.all())
         # Nothing is heard, so no ears are needed.
         hearing = Hearing(child_id, ids, family.zone, tuning=tuning, deaf=True)
         hearing.load(session, (), levels)
@@ -186,12 +187,13 @@ def _kept(session: orm.Session, rows: dict[str, int]) -> Iterator[Message]:
     )
     same: list[tuple[str, bytes]] = []
     now: datetime | None = None
-    for conversation, sent_at, record in found:
-        if sent_at != now:
-            yield from _decoded(same)
-            same, now = [], sent_at
-        same.append((digests[conversation], record))
-    yield from _decoded(same)
+    with closing(found):
+        for conversation, sent_at, record in found:
+            if sent_at != now:
+                yield from _decoded(same)
+                same, now = [], sent_at
+            same.append((digests[conversation], record))
+        yield from _decoded(same)
 
 
 def _decoded(same: list[tuple[str, bytes]]) -> Iterator[Message]:

@@ -38,7 +38,7 @@ def test_a_card_says_who_where_how_often_and_what_was_asked_for(opened: Opened) 
         "Stranger who asked to write",
         "WhatsApp",
         "since Oct 26, 2026",
-        "240 messages on 21 days. Mostly they write first.",
+        "240 messages on 21 days · Mostly they write first.",
         "Mostly between 18:00 and 0:00 (100 % of the messages).",
         "Claims to be the same age",
         "Asking for pictures (2×)",
@@ -166,3 +166,18 @@ def test_whom_the_family_knows_is_noted_and_can_be_taken_back(fresh: Opened) -> 
         forgot = session.scalars(sa.select(AuditLine.subject).where(AuditLine.what == "contact.protected")).all()
     assert noted == ["contact.known", "contact.unknown"]
     assert forgot == [f"child:{ours.children[0]}"]
+
+
+@pytest.mark.parametrize(("level", "told"), [("watch", False), ("concern", True)])
+def test_of_an_older_child_only_what_is_grave_is_told(fresh: Opened, level: str, told: bool) -> None:
+    house, ours, _ = fresh
+    with house.store.session() as session:
+        # Of Danish, who is sixteen.
+        session.get_one(Relationship, ours.relationships[3]).level = level
+    client = log_in(house, ours.parent)
+    card = client.get(f"/friends?child={ours.children[1]}").text
+    page = client.get(f"/friends/{ours.relationships[3]}").text
+    for text in (card, page):
+        assert ("Asking for pictures" in text) is told
+        assert ('class="badge' in text) is told
+    assert ("tells only what is grave" in page) is not told

@@ -29,7 +29,7 @@ NEW = "seven grey umbrellas singing"
 def invited(house: House, role: str = "parent", name: str = "Mei") -> str:
     answer = post(client(house), "/people/invite", name=name, role=role, passphrase=PASSPHRASE)
     assert answer.status_code == 200
-    return answer.text.split('class="kit code">')[1].split("<")[0]
+    return str(answer.text.split('class="kit code">')[1].split("<")[0])
 
 
 def test_an_invited_parent_comes_in_with_a_passphrase_of_their_own_and_opens_the_store(tmp_path: Path) -> None:

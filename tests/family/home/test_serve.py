@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import socket
@@ -18,6 +19,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from jaga.family.home._serve import _WithoutWords
 from jaga.store._tables import Alert, AuditLine, Channel, Delivery, Import, Message, Watched
 from tests.family.home.process import jaga, serving, until
 from tests.family.notify.household import PASSPHRASE, Clock, Household
@@ -241,3 +243,24 @@ def test_names_that_are_not_ours_get_nothing(tmp_path: Path) -> None:
             urllib.request.urlopen(asked)
         assert raised.value.code == 421
         raised.value.close()
+
+
+def test_a_fault_of_ours_writes_no_words_of_anybody_into_the_log() -> None:
+    try:
+        raise KeyError("jangan bagitau mak")
+    except KeyError:
+        found = sys.exc_info()
+    record = logging.LogRecord(
+        "uvicorn.error", logging.ERROR, __file__, 1, "Exception in ASGI application", None, found
+    )
+    said = _WithoutWords("%(message)s").format(record)
+    assert "jangan" not in said
+    assert "KeyError at test_serve.py:" in said
+
+
+def test_what_a_statement_was_given_stands_in_no_error(home: Household) -> None:
+    with pytest.raises(sa.exc.IntegrityError) as raised, home.store.session() as session:
+        session.execute(
+            sa.text("INSERT INTO messages (id, child, digest) VALUES (1, 1, :words)"), {"words": "jangan bagitau mak"}
+        )
+    assert "jangan" not in str(raised.value)

@@ -163,8 +163,8 @@ def hours_words(say: Words, hours: Sequence[int]) -> str:
     start = max(range(24), key=lambda hour: sum(hours[(hour + step) % 24] for step in range(6)))
     share = sum(hours[(start + step) % 24] for step in range(6)) / total
     return say(
-        "Mostly between {start}:00 and {end}:00 ({share} % of the messages).",
+        "Mostly between {start}:00 and {end}:00 ({share} of the messages).",
         start=start,
         end=(start + 6) % 24,
-        share=round(100 * share),
+        share=f"{round(100 * share)} %",
     )

@@ -87,15 +87,13 @@ def fitted(say: Words, text: str, room: float) -> Label:
 
 
 def _width(text: str) -> float:
-    """About how many ems it takes: marks take none, Chinese letters a whole, Tamil ones nearly, others a little over a half."""
+    """About how many ems it takes: marks take none, Chinese letters a whole, Tamil ones too, others a little over a half."""
     total = 0.0
     for letter in text:
         if unicodedata.category(letter) in ("Mn", "Me", "Cf"):
             continue
-        if unicodedata.east_asian_width(letter) in ("W", "F"):
+        if unicodedata.east_asian_width(letter) in ("W", "F") or "\u0b80" <= letter <= "\u0bff":
             total += 1.0
-        elif "\u0b80" <= letter <= "\u0bff":
-            total += 0.85
         else:
             total += 0.6
     return total

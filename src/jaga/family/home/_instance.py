@@ -41,17 +41,17 @@ def only_one(folder: Path, address: str = "") -> Iterator[None]:
         ) from None
     except OSError as error:
         raise StoreError(f"the folder cannot be written: {error.strerror}", where=str(folder)) from error
+    told = folder / "running.json"
     try:
-        told = folder / "running.json"
-        new = folder / "running.json.new"
-        new.write_bytes(msgspec.json.encode(Running(process=os.getpid(), address=address)))
-        new.replace(told)
+        # Only to be helpful to the second one: a full disk is no reason not to show what there is.
+        with contextlib.suppress(OSError):
+            new = folder / "running.json.new"
+            new.write_bytes(msgspec.json.encode(Running(process=os.getpid(), address=address)))
+            new.replace(told)
         yield
-    except OSError as error:
-        raise StoreError(f"the folder cannot be written: {error.strerror}", where=str(folder)) from error
     finally:
         with contextlib.suppress(OSError):
-            (folder / "running.json").unlink(missing_ok=True)
+            told.unlink(missing_ok=True)
         lock.release()
 
 

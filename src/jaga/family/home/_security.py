@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import re
 import secrets
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -56,6 +57,8 @@ _HEADERS = {
 }
 # Large files come here; the form is read as it arrives, and its handler checks the token itself, before anything is kept.
 CHECKS_ITSELF = frozenset({"/sources/upload"})
+# More digits than any id in the store has: neither database could even look it up.
+_NO_ID = re.compile(r"/[+-]?[0-9_]{19,}(?:/|$)")
 _OPEN_PATHS = ("/static/", "/manifest.webmanifest", "/service-worker.js", "/health")
 # Not a page of its own: it loads what was asked for once more, now as a step from our own page, so that the browser sends the
 # cookie that it keeps back from links in other programs (SameSite=Strict).
@@ -243,6 +246,8 @@ def guard(app: FastAPI) -> None:
         if state == "new" and not _on_this_machine(request):
             # Whoever sets it up first is its parent: that must not be a neighbour.
             return PlainTextResponse("Set Jaga up on the machine that it runs on.", status_code=403)
+        if _NO_ID.search(path):
+            return PlainTextResponse("There is no such page.", status_code=404)
         safe = request.method in ("GET", "HEAD")
         if not safe and not _same_origin(request):
             return PlainTextResponse("This form did not come from Jaga's own page.", status_code=403)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 import os
 import signal
 import socket
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import msgspec
 import uvicorn
@@ -97,8 +100,10 @@ def serve(house: House, address: Address, *, started: Callable[[str], None], ope
     house.address = address.home_url
     house.hosts = frozenset({*house.hosts, *(name.casefold() for name in address.names)})
     with listening, only_one(house.folder, address.url):
+        _log_without_words()
         config = uvicorn.Config(
             create_app(house),
+            log_config=None,
             log_level="warning",
             access_log=False,
             server_header=False,
@@ -125,6 +130,22 @@ def serve(house: House, address: Address, *, started: Callable[[str], None], ope
             worker.stop()
             house.close()
             signal.signal(signal.SIGTERM, before)
+
+
+class _WithoutWords(logging.Formatter):
+    """What failed and where, without what an error says of its own: that may be a message or a name, and logs are not encrypted."""
+
+    def formatException(self, ei: Any) -> str:
+        kind, _, trace = ei
+        places = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in traceback.extract_tb(trace)]
+        return f"{getattr(kind, '__name__', kind)} at {' > '.join(places[-8:])}"
+
+
+def _log_without_words() -> None:
+    """To standard error. With JAGA_DEBUG set, everything, for whoever looks for a fault on invented data."""
+    handler = logging.StreamHandler()
+    handler.setFormatter((logging.Formatter if os.environ.get("JAGA_DEBUG") else _WithoutWords)("%(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

@@ -21,11 +21,13 @@ def explained(assessment: Assessment, row: Relationship, zone: str) -> Explanati
 
     No ear is needed for it, and none is loaded.
     """
+    band = load_reliability().band(assessment.score)
     try:
         engine = Engine(child=assessment.child or "child", zone=zone, detectors=())
         found = engine.explain(engine.restore_relationship(row.state))
         if found is not None:
-            return found
+            # An answer may have lowered it since; what such a score meant is still said of the alert.
+            return found if found.band is not None else msgspec.structs.replace(found, band=band)
     except (JagaError, msgspec.MsgspecError):
         # Of an older version, or damaged: the alert itself is readable, and must be.
         pass
@@ -38,6 +40,6 @@ def explained(assessment: Assessment, row: Relationship, zone: str) -> Explanati
         like=(),
         without=(),
         raised_by=(),
-        band=load_reliability().band(assessment.score),
+        band=band,
         few=assessment.messages < _FEW,
     )

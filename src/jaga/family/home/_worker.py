@@ -90,7 +90,8 @@ class Worker:
                     self._house.troubles.pop(name, None)
                 except JagaError as error:
                     self._house.troubles[name] = str(error)
-                    _log.warning("%s: %s", name, error)
+                    # Its place may be the name of a chat.
+                    _log.warning("%s: %s", name, error.what)
                     wait_s = _AFTER_FAILURE_S
                 except Exception as error:  # noqa: BLE001
                     # A fault of ours must not end the watching for good; its text may hold what is private.

@@ -37,6 +37,7 @@ from jaga.family.sentences import (
     level_words,
     next_steps,
     risk_words,
+    said_words,
     stage_words,
     strongest,
     weighed_words,
@@ -159,6 +160,8 @@ def _values(
     law = guidance.laws.get(assessment.risk_type or "")
     serious = found.level in ("concern", "urgent")
     explanation = explained(assessment, relationship, who.family.zone)
+    # The explanation is of the relationship as it is now, and so is the number of messages it names.
+    now_so = msgspec.structs.replace(assessment, messages=relationship.messages)
     # Examples quote nobody: they are Jaga's own, beside the message that is like them.
     near = {like.message: example_words(say, like.near) for like in explanation.like}
     return {
@@ -180,7 +183,7 @@ def _values(
         "chart": timeline(say, assessment.days),
         "lines": _lines(session, found, child, assessment, say, who, near, around=around) if lines else [],
         "zone": who.family.zone,
-        "sure": [score_words(say, assessment.score), *certainty_words(say, assessment, explanation)],
+        "sure": [score_words(say, assessment.score), *certainty_words(say, now_so, explanation)],
         "weighed": weighed_words(say, explanation, _WEIGHED),
         "changes": change_words(say, explanation, zone, _CHANGES) if lines else [],
         # It may have gone on since the alert was raised.
@@ -251,7 +254,7 @@ def _lines(
                 "when": minute(piece.sent_at, zone),
                 "who": _author(piece.author, child, assessment),
                 "where": None,
-                "text": cut(piece.text, _LONGEST),
+                "text": cut(said_words(say, piece), _LONGEST),
                 "language": piece.language if piece.language in LANGUAGES else None,
                 "attachments": [],
                 "why": reasons,

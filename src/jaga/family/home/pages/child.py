@@ -34,6 +34,7 @@ from jaga.family.home._web import Visitor, grown_up, house_of, language_of, own_
 from jaga.family.sentences import group_words, level_words
 from jaga.signals import Actor
 from jaga.store import audit
+from jaga.store._ages import band_of
 from jaga.store._tables import Alert, Child, Conversation, Relationship, Trusted
 from jaga.words import LANGUAGES, Words, words
 
@@ -149,7 +150,7 @@ def child(request: Request, child_id: int, who: Annotated[Visitor, Depends(grown
             "told": day_words(say, one.told_at, zone) if one.told_at else "",
             "posts": posts,
             "exposure": _exposure(heard, say, zone),
-            "wellbeing": _wellbeing(heard, say, zone),
+            "wellbeing": _wellbeing(heard, say, zone, older=band_of(one, now.date()).told_from != "watch"),
             "hours": _hours(session, one, say, name, now),
             "alerts": [
                 {
@@ -283,8 +284,11 @@ def _exposure(heard: _Rows, say: Words, zone: tzinfo) -> list[dict[str, Any]]:
     ]
 
 
-def _wellbeing(heard: _Rows, say: Words, zone: tzinfo) -> list[dict[str, Any]]:
-    """Signs of distress by kind: how often and from when to when, without the child's words. The gravest kind first."""
+def _wellbeing(heard: _Rows, say: Words, zone: tzinfo, *, older: bool) -> list[dict[str, Any]]:
+    """Signs of distress by kind: how often and from when to when, without the child's words. The gravest kind first.
+
+    Of an `older` child only the gravest: a bad day at sixteen is no parent's to read.
+    """
     order = ("self_harm", "scared", "ashamed", "sad")
     found = _by_group(heard, "distress")
     return [
@@ -298,6 +302,7 @@ def _wellbeing(heard: _Rows, say: Words, zone: tzinfo) -> list[dict[str, Any]]:
         for group, (messages, first, last, _contacts) in sorted(
             found.items(), key=lambda one: order.index(one[0]) if one[0] in order else len(order)
         )
+        if not older or group == "self_harm"
     ]
 
 
@@ -315,8 +320,8 @@ def _hours(session: orm.Session, child: Child, say: Words, name: str, now: datet
     night = sum(hours[hour] for hour in _NIGHT) / total
     return {
         "night": say(
-            "{share} % of {child}'s messages to contacts of the last three months were written between 23:00 and 5:00.",
-            share=round(100 * night),
+            "{share} of {child}'s messages to contacts of the last three months were written between 23:00 and 5:00.",
+            share=f"{round(100 * night)} %",
             child=name,
         ),
         "much": night >= 0.15,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
@@ -10,10 +11,9 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from sqlalchemy import orm
 
-from jaga.assessment import PUBLIC, Assessment
+from jaga.assessment import LEVELS, PUBLIC, Assessment, Level
 from jaga.family.home._charts import hours_chart, hours_strip, hours_words, timeline
 from jaga.family.home._present import (
-    age_of,
     ago,
     app_name,
     children_of,
@@ -27,7 +27,8 @@ from jaga.family.home._present import (
 from jaga.family.home._web import Visitor, a_parent, back, grown_up, house_of, language_of, own_child, page
 from jaga.family.sentences import group_words, level_words, risk_words, tactic_words
 from jaga.store import audit, load_assessment, protect_contact
-from jaga.store._tables import Account, Alert, Conversation, Relationship, Trusted
+from jaga.store._ages import band_of, shows_level
+from jaga.store._tables import Account, Alert, Child, Conversation, Relationship, Trusted
 from jaga.words import Words, words
 
 router = APIRouter()
@@ -81,7 +82,8 @@ def friends(
         if show == "requests":
             count, people = _lists(session, of, names, say, who, app, find, at)
         else:
-            count, cards = _cards(session, of, names, say, who, show, order, app, find, at)
+            today = house.now().astimezone(zone_of_family(who.family)).date()
+            count, cards = _cards(session, of, names, say, who, show, order, app, find, at, today)
         last = max(1, -(-count // _PAGE))
 
         def link(number: int) -> str:
@@ -158,6 +160,7 @@ def _cards(
     app: str,
     find: str,
     at: int,
+    today: date,
 ) -> tuple[int, list[dict[str, Any]]]:
     chosen = _chosen(of, show, app, find)
     count = session.scalar(sa.select(sa.func.count()).select_from(chosen.subquery())) or 0
@@ -175,12 +178,13 @@ def _cards(
     ids = list(session.scalars(chosen.order_by(*ordered, Relationship.id).offset((at - 1) * _PAGE).limit(_PAGE)))
     rows = {row.id: row for row in session.scalars(sa.select(Relationship).where(Relationship.id.in_(ids)))}
     beside = _beside(session, list(rows.values()), list(names))
-    return count, [_card(rows[one], names, say, who, beside) for one in ids]
+    return count, [_card(rows[one], names, say, who, beside, today) for one in ids]
 
 
 class _Beside(msgspec.Struct, kw_only=True):
     """What stands in other tables about the relationships of a page, each asked for once."""
 
+    children: dict[int, Child]
     trusted: dict[tuple[int, str], Trusted]
     accounts: dict[tuple[int, str], list[Account]]
     others: dict[str, list[int]]
@@ -210,6 +214,7 @@ def _beside(session: orm.Session, rows: list[Relationship], family: list[int]) -
     ):
         alerts[relationship] = alert
     return _Beside(
+        children={one.id: one for one in session.scalars(sa.select(Child).where(Child.id.in_(children)))},
         trusted={
             (one.child, one.contact): one
             for one in session.scalars(
@@ -229,7 +234,9 @@ def _beside(session: orm.Session, rows: list[Relationship], family: list[int]) -
     )
 
 
-def _card(row: Relationship, names: dict[int, str], say: Words, who: Visitor, beside: _Beside) -> dict[str, Any]:
+def _card(
+    row: Relationship, names: dict[int, str], say: Words, who: Visitor, beside: _Beside, today: date
+) -> dict[str, Any]:
     facts = facts_of(row)
     assessment = load_assessment(row.assessment)
     zone = zone_of_family(who.family)
@@ -238,12 +245,14 @@ def _card(row: Relationship, names: dict[int, str], say: Words, who: Visitor, be
     apps = facts.platforms or list(assessment.platforms) or [one.platform for one in accounts]
     others = [names[one] for one in beside.others.get(row.contact, ()) if one != row.child]
     groups = [beside.titles[row.child, one] for one in facts.groups[:_GROUPS] if (row.child, one) in beside.titles]
-    serious = row.level != "none"
+    child = beside.children[row.child]
+    serious = shows_level(child, load_level(row.level), today)
+    details = _tells(child, row, today)
     return {
         "id": row.id,
         "name": shown_name(row.name, row.contact),
         "child": names[row.child],
-        "level": row.level,
+        "level": row.level if serious else "none",
         "level_words": level_words(say, row.level) if serious else "",
         "risk": risk_words(say, assessment.risk_type) if serious else "",
         "alert": beside.alerts.get(row.id),
@@ -255,15 +264,25 @@ def _card(row: Relationship, names: dict[int, str], say: Words, who: Visitor, be
         "starts": starts_words(say, facts, names[row.child]),
         "strip": hours_strip(facts.hours),
         "hours": hours_words(say, facts.hours),
-        "age": claims_words(say, assessment),
-        "asked": counts(say, assessment, _ASKED),
-        "gifts": counts(say, assessment, ("inducement",)),
+        "age": claims_words(say, assessment) if details else "",
+        "asked": counts(say, assessment, _ASKED) if details else [],
+        "gifts": counts(say, assessment, ("inducement",)) if details else [],
         "groups": listed(say, groups) if groups else "",
         "more_groups": max(0, len(facts.groups) - len(groups)) if groups else 0,
         "group_count": len(facts.groups),
         "others": listed(say, others),
         "other_count": len(others),
     }
+
+
+def load_level(level: str) -> Level:
+    """As it stands in the store, which is older than any list of levels may become."""
+    return level if level in LEVELS else "none"
+
+
+def _tells(child: Child, row: Relationship, today: date) -> bool:
+    """Whether what was heard is told at all: of an older child only once it is grave (jaga.store._ages)."""
+    return band_of(child, today).told_from == "watch" or shows_level(child, load_level(row.level), today)
 
 
 # What a contact may have asked for or pushed to, as it is told on a card.
@@ -381,6 +400,7 @@ def friend(request: Request, friend_id: int, who: Annotated[Visitor, Depends(gro
     now = house.now()
     say = words(language_of(request))
     zone = zone_of_family(who.family)
+    today = now.astimezone(zone).date()
     with house.store.session(read_only=True) as session:
         row, child = own_relationship(session, who, friend_id)
         names = {one.id: shown_name(one.name) for one in children_of(session, who)}
@@ -394,7 +414,7 @@ def friend(request: Request, friend_id: int, who: Annotated[Visitor, Depends(gro
         return page(
             request,
             "friend.html",
-            one=_card(row, names, say, who, beside),
+            one=_card(row, names, say, who, beside, today),
             own_posts=row.contact == PUBLIC,
             account=shown_name(row.contact),
             # Names that came in later, or on another app: a change of name is worth knowing.
@@ -418,7 +438,9 @@ def friend(request: Request, friend_id: int, who: Annotated[Visitor, Depends(gro
                     "since": day_words(say, finding.first_at, zone),
                 }
                 for finding in assessment.tactics
+                if _tells(child, row, today)
             ],
+            kept_back=bool(assessment.tactics) and not _tells(child, row, today),
             alerts=[
                 {
                     "id": one.id,
@@ -431,7 +453,6 @@ def friend(request: Request, friend_id: int, who: Annotated[Visitor, Depends(gro
             trusted=trusted,
             may_protect=who.person.role == "parent",
             trusted_who=shown_name(trusted.who) if trusted is not None and trusted.who else "",
-            older=(age_of(child, now.astimezone(zone).date()) or 0) >= 16,
         )
 
 

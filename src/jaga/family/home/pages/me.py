@@ -77,7 +77,7 @@ def _looks(session: orm.Session, say: Words, who: Visitor, child: Child) -> list
     """The last times somebody looked at something of this child's."""
     mine = set(session.scalars(sa.select(Alert.id).where(Alert.child == child.id)))
     rows = session.execute(sa.select(Person.id, Person.name).where(Person.family == child.family))
-    people = dict(rows.tuples().all())
+    people: dict[int, str] = {one.id: one.name for one in rows}
     found: list[dict[str, Any]] = []
     lines = session.scalars(
         sa.select(AuditLine)

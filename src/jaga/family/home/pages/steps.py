@@ -79,7 +79,7 @@ def telling(request: Request, who: Annotated[Visitor, Depends(a_parent)]) -> Res
                 Person.family == who.family.id, Person.role == "child", Person.removed_at.is_(None)
             )
         )
-        logins = dict(rows.tuples().all())
+        logins: dict[int, str] = {one.child: one.name for one in rows}
     return wizard(
         request,
         "setup_telling.html",

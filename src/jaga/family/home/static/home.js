@@ -70,6 +70,7 @@ if (passkey && named) {
 
 const adding = document.getElementById("add-passkey");
 if (adding) {
+  document.getElementById("passkey-scripts").hidden = true;
   const unnamed = document.getElementById("passkey-unnamed");
   if (!named && unnamed) unnamed.hidden = false;
   adding.hidden = !named;
