@@ -100,11 +100,12 @@ def load_reliability() -> Reliability:
 
 
 def model_digest() -> str:
-    """Names the judgement and the learned ear that ship: 16 hexadecimal digits."""
+    """Names the judgement, the learned ear and the full encoder that ship: 16 hexadecimal digits."""
     import hashlib
 
     root = resources.files("jaga")
     digest = hashlib.blake2b(digest_size=8)
-    for path in (root / "assessment" / "model.json", root / "signals" / "learned.npz"):
+    signals = root / "signals"
+    for path in (root / "assessment" / "model.json", signals / "learned.npz", signals / "encoder.npz"):
         digest.update(path.read_bytes())
     return digest.hexdigest()
