@@ -223,7 +223,7 @@ def test_the_table_says_what_the_chart_shows(browser: Browser, served: Served) -
     heights = figure.locator("svg .rect").evaluate_all("all => all.map(one => one.height.baseVal.value)")
     cells = page.locator("main details").nth(1).locator("tbody td").all_text_contents()
     values = [float(cell.replace(",", "")) for cell in cells]
-    assert len(heights) == len(values) == 5
+    assert len(heights) == len(values) >= 5
     scale = max(heights) / max(values)
     assert heights == pytest.approx([value * scale for value in values], rel=0.01)
     context.close()

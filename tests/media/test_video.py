@@ -117,6 +117,7 @@ def test_packed_and_written_videos_come_back(every: list[Feature]) -> None:
     assert Vpdq().parse(text_of(packed(shown))) == packed(shown)
 
 
+@settings(deadline=None)
 @given(st.lists(videos, min_size=1, max_size=5), st.data())
 def test_the_index_says_what_comparing_two_says(
     tmp_path_factory: pytest.TempPathFactory, known: Any, data: Any

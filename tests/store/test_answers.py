@@ -29,6 +29,12 @@ _MILD = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def _ears_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    # What the encoder reads decides about mild talk; here the settings are to.
+    monkeypatch.setattr("jaga.assessment._assessor.load_encoder", lambda: None)
+
+
 def _levels(home: Home, tuning: Tuning) -> dict[str, str]:
     """What an engine says that had the tuning from the start."""
     with home.store.session(read_only=True) as session:
