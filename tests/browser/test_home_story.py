@@ -188,7 +188,15 @@ def test_the_whole_story_in_every_language_on_phone_and_desk(
         return  # Told above, by the household that is then read in every language.
     narrow: list[str] = []
     with a_story(tmp_path / "story") as begun:
-        begun.show = lambda page, step: narrow.append(step) if page.evaluate(WIDER) > 0 else None
+
+        def fits(page: Page, step: str) -> None:
+            # A page that is just being replaced has no width.
+            page.wait_for_load_state()
+            page.wait_for_function("document.documentElement !== null")
+            if page.evaluate(WIDER) > 0:
+                narrow.append(step)
+
+        begun.show = fits
         the_whole_story(begun, browser, language, width, tmp_path)
     assert narrow == []
 
