@@ -41,6 +41,7 @@ from jaga.cli._words import (
     why,
 )
 from jaga.family import Checked
+from jaga.files import whole_file
 from jaga.guidance import Guidance
 from jaga.sources import zone_of
 from jaga.words import LANGUAGES, Words
@@ -104,16 +105,9 @@ def write_html(path: Path, checked: Checked, guidance: Guidance, say: Words, age
         # A pipe or a device is written to; put in its place, the report would destroy it.
         path.write_text(page, encoding="utf-8")
         return
-    part = path.with_name(path.name + ".part")
-    try:
-        # It holds private messages: for its owner only, whatever the folder allows. A part left by a crash goes first.
-        part.unlink(missing_ok=True)
-        part.touch(mode=0o600, exist_ok=False)
-        part.write_text(page, encoding="utf-8")
-        part.replace(path)
-    except OSError:
-        part.unlink(missing_ok=True)
-        raise
+    # It holds private messages: for its owner only, whatever the folder allows.
+    with whole_file(path) as file:
+        file.write(page.encode("utf-8"))
 
 
 def _card(one: Assessment, checked: Checked, guidance: Guidance, say: Words, age: int | None) -> dict[str, Any]:

@@ -7,13 +7,11 @@ array's place, type, shape and BLAKE2b-256.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import math
 import mmap
 import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from jaga.errors import StoreError
+from jaga.files import whole_file
 
 __all__ = ["read", "write"]
 
@@ -74,25 +73,14 @@ def write(path: Path, kind: str, facts: dict[str, Any], groups: Sequence[Group])
     head = msgspec.json.encode(_Head(_VERSION, kind, position, facts, described))
     opening = _MAGIC + len(head).to_bytes(8, "little") + head + hashlib.blake2b(head, digest_size=_CHECK).digest()
     opening += bytes(_up(len(opening)) - len(opening))
-    part: str | None = None
     try:
-        descriptor, part = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-        with os.fdopen(descriptor, "wb") as file:
+        with whole_file(path) as file:
             file.write(opening)
             for array in arrays:
                 file.write(array.reshape(-1).view(np.uint8).data)
                 file.write(bytes(_up(array.nbytes) - array.nbytes))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-        part = None
-        _sync_folder(path.parent)
     except OSError as error:
         raise StoreError(f"cannot be written: {error.strerror or error}", where=str(path)) from error
-    finally:
-        if part is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(part)
 
 
 def read(path: Path, kind: str, *, verify: bool) -> tuple[dict[str, Any], list[Group]]:
@@ -163,14 +151,3 @@ def _digest(array: npt.NDArray[Any]) -> str:
 
 def _up(size: int) -> int:
     return -(-size // _ALIGNED) * _ALIGNED
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the rename itself last; Windows has no such call, and needs none."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

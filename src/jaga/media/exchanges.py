@@ -13,7 +13,6 @@ from __future__ import annotations
 import dataclasses
 import enum
 import logging
-import os
 import time
 import typing
 from collections.abc import Iterator, Mapping, Sequence
@@ -41,6 +40,7 @@ from threatexchange.signal_type.pdq.signal import PdqSignal
 from threatexchange.signal_type.sha256 import VideoSHA256Signal
 
 from jaga.errors import ServiceError, StoreError, UsageError
+from jaga.files import whole_file
 from jaga.media._hash_types import hash_type
 from jaga.media.banks import BankStore, Change, Exchange, Item
 from jaga.records import Problem
@@ -199,13 +199,9 @@ def set_credentials(store: BankStore, api: str, given: Mapping[str, Any], extens
     path = store.folder / _CREDENTIALS
     everything = _credentials(store)
     everything[api] = dict(given)
-    temporary = path.with_suffix(".new")
     try:
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        with whole_file(path) as file:
             file.write(msgspec.json.encode(everything))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
     except OSError as error:
         raise StoreError(f"cannot be written: {error.strerror}", where=str(path)) from error
 

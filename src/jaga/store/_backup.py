@@ -28,6 +28,7 @@ from sqlalchemy import orm
 
 from jaga import __version__
 from jaga.errors import StoreError, UsageError
+from jaga.files import whole_file
 from jaga.store import _tables as t
 from jaga.store._audit import FIRST, audit, broken_lines
 from jaga.store._database import DATA, Store, make_engine, take
@@ -90,11 +91,9 @@ def backup_before_upgrade(store: Store, revision: str) -> Path:
 def _write(store: Store, path: Path, now: datetime) -> tuple[int, bytes]:
     if path.exists():
         raise UsageError("there is such a file already", remedy=f"choose another name than {path.name}")
-    part = path.with_name(path.name + ".part")
     try:
-        with translated(store.folder), part.open("wb") as file:
-            part.chmod(0o600)
-            with orm.Session(store.engine) as session, session.begin():
+        with whole_file(path) as file:
+            with translated(store.folder), orm.Session(store.engine) as session, session.begin():
                 options: dict[str, Any] = {"read_only": True}
                 if store.engine.dialect.name == "postgresql":
                     options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
@@ -102,16 +101,12 @@ def _write(store: Store, path: Path, now: datetime) -> tuple[int, bytes]:
                 _dump(connection, store, file, now)
             file.flush()
             size = file.tell()
-        # What cannot be read back is no backup.
-        digest = _check(part, store.key)
-        part.replace(path)
+            # What cannot be read back is no backup.
+            digest = _check(Path(file.name), store.key)
     except OSError as error:
         raise StoreError(
             f"the backup cannot be written: {error.strerror}", where=str(path), remedy="choose a disk with room"
         ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
     return size, digest
 
 

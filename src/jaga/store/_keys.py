@@ -11,8 +11,6 @@ are authenticated with what it holds.
 from __future__ import annotations
 
 import base64
-import contextlib
-import os
 import secrets
 from pathlib import Path
 
@@ -25,6 +23,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from jaga.errors import StoreError, UsageError, WrongPassphrase
+from jaga.files import whole_file
 
 __all__ = ["KEY_BYTES", "SHORTEST", "STANDARD", "Cost", "Keys", "recovery_code"]
 
@@ -196,27 +195,11 @@ class Keys:
             raise
 
     def _write(self) -> None:
-        temporary = self.path.with_suffix(".new")
         try:
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with open(descriptor, "wb") as file:
+            with whole_file(self.path) as file:
                 file.write(self.encoded())
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(self.path)
-            _sync(self.path.parent)
         except OSError as error:
             raise StoreError(f"the key file cannot be written: {error.strerror}", where=str(self.path)) from error
-
-
-def _sync(folder: Path) -> None:
-    """That a new name outlives a power cut. Where folders cannot be opened (Windows) the system sees to it."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def recovery_code() -> str:

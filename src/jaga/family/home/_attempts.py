@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from jaga.files import whole_file
 from jaga.store._people import FREE_TRIES
 
 __all__ = ["Attempts"]
@@ -62,9 +63,8 @@ class Attempts:
     def _save(self) -> None:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            temporary = self._path.with_suffix(".new")
-            temporary.write_bytes(msgspec.json.encode(self._kept))
-            temporary.replace(self._path)
+            with whole_file(self._path) as file:
+                file.write(msgspec.json.encode(self._kept))
         except OSError:
             # A full disk: it is counted for as long as this program runs.
             return

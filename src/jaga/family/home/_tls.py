@@ -6,7 +6,6 @@ Browsers ask once whether to trust it; the fingerprint shown in the settings and
 from __future__ import annotations
 
 import ipaddress
-import os
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from hashlib import sha256
@@ -19,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from jaga.errors import StoreError
+from jaga.files import whole_file
 
 __all__ = ["Certificate", "certificate", "ends_at", "read_certificate"]
 
@@ -54,8 +54,12 @@ def certificate(folder: Path, names: Sequence[str], *, now: datetime | None = No
         pem = private.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        _write(key, pem)
-        _write(cert, _made(private, names, now).public_bytes(serialization.Encoding.PEM))
+        for path, raw in (
+            (key, pem),
+            (cert, _made(private, names, now).public_bytes(serialization.Encoding.PEM)),
+        ):
+            with whole_file(path) as file:
+                file.write(raw)
         return read_certificate(cert, key)
     except (OSError, ValueError) as error:
         raise StoreError(f"the certificate cannot be read or made: {error}", where=str(place)) from error
@@ -105,12 +109,3 @@ def _names(known: x509.Certificate) -> set[str]:
     except x509.ExtensionNotFound:
         return set()
     return {*found.get_values_for_type(x509.DNSName), *map(str, found.get_values_for_type(x509.IPAddress))}
-
-
-def _write(path: Path, raw: bytes) -> None:
-    new = path.with_suffix(".new")
-    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(raw)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)

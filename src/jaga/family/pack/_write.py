@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import platform
-import secrets
 from datetime import datetime, timezone
 from hashlib import sha256
 from importlib import metadata
@@ -24,6 +22,7 @@ from jaga.family.pack._key import Ed25519PrivateKey, fingerprint, public_bytes, 
 from jaga.family.pack._pdf import as_pdf
 from jaga.family.pack._readme import readme
 from jaga.family.pack._report import as_document, as_record, exact, originals_record, sources_record
+from jaga.files import whole_file
 
 __all__ = ["KIND", "Written", "pack_bytes", "write_pack"]
 
@@ -58,13 +57,11 @@ def write_pack(
         raise UsageError(
             "is there already", where=str(path), remedy="a pack is never written over: choose another name"
         )
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        _put(part, made)
-        os.replace(part, path)
-        _settle(path.parent)
+        # It holds private messages.
+        with whole_file(path) as file:
+            file.write(made)
     except OSError as error:
-        part.unlink(missing_ok=True)
         what = f"cannot be written: {error.strerror}"
         raise StoreError(what, where=str(path), remedy="free some space or choose another folder") from error
     return Written(
@@ -73,26 +70,6 @@ def write_pack(
         fingerprint=fingerprint(public_bytes(signing_key)),
         without_pdf=without_pdf,
     )
-
-
-def _put(part: Path, made: bytes) -> None:
-    # It holds private messages: nobody else may read it, not even while it is written.
-    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
-    with os.fdopen(handle, "wb") as stream:
-        stream.write(made)
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-def _settle(folder: Path) -> None:
-    """The new name in the folder outlives a power cut, where the system can promise it."""
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def pack_bytes(
