@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta, tzinfo
+from typing import TypeVar
 
 import sqlalchemy as sa
 from babel.dates import format_date, format_timedelta
@@ -16,7 +17,7 @@ from jaga.family.home._web import Visitor
 from jaga.family.sentences import APPS
 from jaga.sources import zone_of
 from jaga.store._ages import age_on as age_of
-from jaga.store._tables import Alert, Child, Family, Relationship
+from jaga.store._tables import Alert, Child, Family, Import, Relationship
 from jaga.words import Words
 
 __all__ = [
@@ -30,13 +31,13 @@ __all__ = [
     "cut",
     "day_words",
     "listed",
-    "minute",
     "one_line",
-    "own_alert",
-    "own_relationship",
+    "own_row",
     "shown_name",
     "zone_of_family",
 ]
+
+_Row = TypeVar("_Row", Alert, Import, Relationship)
 
 # As chosen at set-up, with the first age it holds.
 BANDS = {"under10": 7, "10-12": 10, "13-15": 13, "16-17": 16}
@@ -59,33 +60,19 @@ def children_of(session: orm.Session, visitor: Visitor) -> list[Child]:
     return list(session.scalars(sa.select(Child).where(Child.family == visitor.family.id).order_by(Child.id)))
 
 
-def own_alert(session: orm.Session, visitor: Visitor, alert_id: int) -> tuple[Alert, Child]:
-    """Raises: HTTPException 404, if it is not this family's: others must not even learn that it exists."""
+def own_row(session: orm.Session, visitor: Visitor, table: type[_Row], number: int) -> tuple[_Row, Child]:
+    """A row that hangs from one of the family's children, and that child.
+
+    Raises: HTTPException 404, if it is not this family's: others must not even learn that it exists.
+    """
     found = session.execute(
-        sa.select(Alert, Child)
-        .join(Child, Child.id == Alert.child)
-        .where(Alert.id == alert_id, Child.family == visitor.family.id)
+        sa.select(table, Child)
+        .join(Child, Child.id == table.child)
+        .where(table.id == number, Child.family == visitor.family.id)
     ).one_or_none()
     if found is None:
         raise HTTPException(404)
     return found[0], found[1]
-
-
-def own_relationship(session: orm.Session, visitor: Visitor, relationship_id: int) -> tuple[Relationship, Child]:
-    """Raises: HTTPException 404, if it is not this family's."""
-    found = session.execute(
-        sa.select(Relationship, Child)
-        .join(Child, Child.id == Relationship.child)
-        .where(Relationship.id == relationship_id, Child.family == visitor.family.id)
-    ).one_or_none()
-    if found is None:
-        raise HTTPException(404)
-    return found[0], found[1]
-
-
-def minute(at: datetime, zone: tzinfo) -> str:
-    """A time as evidence wants it: unambiguous, in the family's zone."""
-    return at.astimezone(zone).strftime("%Y-%m-%d %H:%M")
 
 
 def day_words(say: Words, at: datetime | date, zone: tzinfo) -> str:

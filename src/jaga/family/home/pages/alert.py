@@ -22,8 +22,7 @@ from jaga.family.home._present import (
     contact_name,
     cut,
     listed,
-    minute,
-    own_alert,
+    own_row,
     shown_name,
     zone_of_family,
 )
@@ -41,6 +40,7 @@ from jaga.family.sentences import (
     stage_words,
     strongest,
     weighed_words,
+    when,
     why,
 )
 from jaga.guidance import Guidance, load_guidance
@@ -81,7 +81,7 @@ def answer(
 ) -> Response:
     house = house_of(request)
     with house.store.session() as session:
-        own_alert(session, who, alert_id)
+        own_row(session, who, Alert, alert_id)
         answer_alert(session, alert_id, kind, by=who.person.id, reason=reason.strip() or None, now=house.now())
     return back(f"/alerts/{alert_id}#answer")
 
@@ -90,7 +90,7 @@ def answer(
 def undo(request: Request, alert_id: int, who: Annotated[Visitor, Depends(grown_up)]) -> Response:
     house = house_of(request)
     with house.store.session() as session:
-        own_alert(session, who, alert_id)
+        own_row(session, who, Alert, alert_id)
         withdraw_answer(session, alert_id, by=who.person.id, now=house.now())
     return back(f"/alerts/{alert_id}#answer")
 
@@ -101,7 +101,7 @@ def _page(request: Request, alert_id: int, who: Visitor, *, around: bool) -> Res
     say = words(language_of(request))
     zone = zone_of_family(who.family)
     with house.store.session(read_only=True) as session:
-        found, child = own_alert(session, who, alert_id)
+        found, child = own_row(session, who, Alert, alert_id)
         limits = shown(child, who.family, found.level, now.astimezone(zone).date())
         if around and not limits.context:
             raise HTTPException(403)
@@ -175,7 +175,7 @@ def _values(
         "level_words": level_words(say, found.level),
         "risk": risk_words(say, assessment.risk_type),
         "stage": stage_words(say, assessment.stage) if serious else "",
-        "at": minute(found.at, zone),
+        "at": when(found.at, zone),
         "ago": ago(say, found.at, now),
         "apps": listed(say, (app_name(one) for one in assessment.platforms)),
         "messages": assessment.messages,
@@ -234,7 +234,7 @@ def _lines(
         lines.append(
             {
                 "at": one.message.sent_at,
-                "when": minute(one.message.sent_at, zone),
+                "when": when(one.message.sent_at, zone),
                 "who": _author(one.message.author, child, assessment),
                 "where": shown_name(titles[one.message.conversation]) if one.message.conversation in titles else None,
                 "text": cut(one.message.text, _LONGEST),
@@ -251,7 +251,7 @@ def _lines(
         lines.append(
             {
                 "at": piece.sent_at,
-                "when": minute(piece.sent_at, zone),
+                "when": when(piece.sent_at, zone),
                 "who": _author(piece.author, child, assessment),
                 "where": None,
                 "text": cut(said_words(say, piece), _LONGEST),
@@ -312,9 +312,9 @@ def _answer_words(session: orm.Session, alert: Alert, say: Words, who: Visitor, 
         return ""
     person = session.get(Person, alert.state_by) if alert.state_by is not None else None
     name = shown_name(person.name) if person is not None and person.family == who.family.id else "Jaga"
-    when = ago(say, alert.state_at, now)
+    passed = ago(say, alert.state_at, now)
     return {
-        "fine": say("{name} answered “this is fine”, {when}.", name=name, when=when),
-        "talked": say("{name} answered “we talked”, {when}.", name=name, when=when),
-        "reported": say("{name} answered “reported”, {when}.", name=name, when=when),
+        "fine": say("{name} answered “this is fine”, {when}.", name=name, when=passed),
+        "talked": say("{name} answered “we talked”, {when}.", name=name, when=passed),
+        "reported": say("{name} answered “reported”, {when}.", name=name, when=passed),
     }[alert.state]

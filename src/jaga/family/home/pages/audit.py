@@ -9,8 +9,9 @@ from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy import orm
 
 from jaga.family.home._deeds import LOOKS, deed_words
-from jaga.family.home._present import minute, zone_of_family
+from jaga.family.home._present import zone_of_family
 from jaga.family.home._web import Visitor, grown_up, house_of, language_of, page
+from jaga.family.sentences import when
 from jaga.store import broken_lines
 from jaga.store._tables import Alert, AuditLine, Child, Person, Relationship
 from jaga.words import Words, words
@@ -60,7 +61,7 @@ def line_values(
     by = people.get(line.person or 0) or (say("Somebody unknown") if line.what.endswith(".failed") else "Jaga")
     return {
         "id": line.id,
-        "at": minute(line.at, zone_of_family(who.family)),
+        "at": when(line.at, zone_of_family(who.family)),
         "who": by,
         "what": deed_words(say, line.what),
         "about": "" if kind == "person" and about == by else about,

@@ -26,12 +26,11 @@ from jaga.family.home._present import (
     contact_name,
     cut,
     day_words,
-    minute,
     shown_name,
     zone_of_family,
 )
 from jaga.family.home._web import Visitor, grown_up, house_of, language_of, own_child, page
-from jaga.family.sentences import group_words, level_words
+from jaga.family.sentences import group_words, level_words, when
 from jaga.signals import Actor
 from jaga.store import audit
 from jaga.store._ages import band_of
@@ -157,7 +156,7 @@ def child(request: Request, child_id: int, who: Annotated[Visitor, Depends(grown
                     "id": alert.id,
                     "words": level_words(say, alert.level),
                     "contact": contact_name(say, name, contact),
-                    "at": minute(alert.at, zone),
+                    "at": when(alert.at, zone),
                     "level": alert.level,
                 }
                 for alert, name, contact in session.execute(
@@ -234,7 +233,7 @@ def _posts(session: orm.Session, child: Child, heard: _Rows, say: Words, zone: t
     return {
         "lines": [
             {
-                "when": minute(piece.sent_at, zone),
+                "when": when(piece.sent_at, zone),
                 "who": app_name(platforms[piece.conversation]) if piece.conversation in platforms else "",
                 "where": None,
                 "text": cut(piece.text, 500) if limits.posts else "",

@@ -19,13 +19,12 @@ from jaga.family.home._present import (
     children_of,
     day_words,
     listed,
-    minute,
-    own_relationship,
+    own_row,
     shown_name,
     zone_of_family,
 )
 from jaga.family.home._web import Visitor, a_parent, back, grown_up, house_of, language_of, own_child, page
-from jaga.family.sentences import group_words, level_words, risk_words, tactic_words
+from jaga.family.sentences import group_words, level_words, risk_words, tactic_words, when
 from jaga.store import audit, load_assessment, protect_contact
 from jaga.store._ages import band_of, shows_level
 from jaga.store._tables import Account, Alert, Child, Conversation, Relationship, Trusted
@@ -402,7 +401,7 @@ def friend(request: Request, friend_id: int, who: Annotated[Visitor, Depends(gro
     zone = zone_of_family(who.family)
     today = now.astimezone(zone).date()
     with house.store.session(read_only=True) as session:
-        row, child = own_relationship(session, who, friend_id)
+        row, child = own_row(session, who, Relationship, friend_id)
         names = {one.id: shown_name(one.name) for one in children_of(session, who)}
         beside = _beside(session, [row], list(names))
         assessment = load_assessment(row.assessment)
@@ -446,7 +445,7 @@ def friend(request: Request, friend_id: int, who: Annotated[Visitor, Depends(gro
                     "id": one.id,
                     "level": one.level,
                     "words": level_words(say, one.level),
-                    "at": minute(one.at, zone),
+                    "at": when(one.at, zone),
                 }
                 for one in alerts
             ],
@@ -471,14 +470,14 @@ def know(
         # What is never read is a parent's to say.
         a_parent(request)
         with house.store.session(read_only=True) as session:
-            row, child = own_relationship(session, who, friend_id)
+            row, child = own_row(session, who, Relationship, friend_id)
         # It also forgets what was read of them; the card goes with it.
         protect_contact(
             house.store, child.id, row.contact, who=person.strip() or None, by=who.person.id, now=house.now()
         )
         return back(f"/children/{child.id}#unread")
     with house.store.session() as session:
-        row, child = own_relationship(session, who, friend_id)
+        row, child = own_row(session, who, Relationship, friend_id)
         found = session.scalar(sa.select(Trusted).where(Trusted.child == row.child, Trusted.contact == row.contact))
         if found is not None:
             session.delete(found)

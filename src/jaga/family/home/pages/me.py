@@ -12,8 +12,9 @@ from starlette.exceptions import HTTPException
 
 from jaga.family.home._deeds import LOOKS, deed_words
 from jaga.family.home._heard import heard_of
-from jaga.family.home._present import app_name, day_words, minute, shown_name, zone_of_family
+from jaga.family.home._present import app_name, day_words, shown_name, zone_of_family
 from jaga.family.home._web import Visitor, back, house_of, language_of, page, visitor
+from jaga.family.sentences import when
 from jaga.guidance import load_guidance
 from jaga.store import audit, settings_of
 from jaga.store._ages import ADULT, AGES, age_on, band_of, consents, disclosed
@@ -97,7 +98,7 @@ def _looks(session: orm.Session, say: Words, who: Visitor, child: Child) -> list
         if about_me:
             found.append(
                 {
-                    "at": minute(line.at, zone_of_family(who.family)),
+                    "at": when(line.at, zone_of_family(who.family)),
                     "who": people.get(line.person or 0, "?"),
                     "what": deed_words(say, line.what),
                 }

@@ -10,11 +10,11 @@ from starlette.exceptions import HTTPException
 
 from jaga.family.home._disclosure import shown
 from jaga.family.home._pack import content_of_alert, signing_key
-from jaga.family.home._present import contact_name, own_alert, shown_name, zone_of_family
+from jaga.family.home._present import contact_name, own_row, shown_name, zone_of_family
 from jaga.family.home._web import Visitor, a_parent, house_of, language_of, page
 from jaga.family.pack import fingerprint, pack_bytes, public_bytes
 from jaga.store import audit
-from jaga.store._tables import Relationship
+from jaga.store._tables import Alert, Relationship
 from jaga.words import LANGUAGES, words
 
 router = APIRouter()
@@ -25,7 +25,7 @@ def about(request: Request, alert_id: int, who: Annotated[Visitor, Depends(a_par
     house = house_of(request)
     say = words(language_of(request))
     with house.store.session() as session:
-        alert, child = own_alert(session, who, alert_id)
+        alert, child = own_row(session, who, Alert, alert_id)
         limits = shown(child, who.family, alert.level, house.now().astimezone(zone_of_family(who.family)).date())
         relationship = session.get_one(Relationship, alert.relationship)
         name = contact_name(say, relationship.name, relationship.contact)
@@ -54,7 +54,7 @@ def make(
     if language not in LANGUAGES:
         raise HTTPException(422)
     with house.store.session() as session:
-        alert, child = own_alert(session, who, alert_id)
+        alert, child = own_row(session, who, Alert, alert_id)
         today = now.astimezone(zone_of_family(who.family)).date()
         limits = shown(child, who.family, alert.level, today)
         if not limits.lines:

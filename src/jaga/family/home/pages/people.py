@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Form, Request, Response
 from starlette.exceptions import HTTPException
 
 from jaga.errors import UsageError
-from jaga.family.home._present import day_words, zone_of_family
+from jaga.family.home._present import children_of, day_words, zone_of_family
 from jaga.family.home._security import device_of
 from jaga.family.home._web import (
     Visitor,
@@ -115,6 +115,17 @@ class ChildForm(msgspec.Struct, frozen=True, kw_only=True):
         raise UsageError("how old the child is, is missing", remedy="choose year and month of birth, or the age group")
 
 
+def child_form(
+    name: Annotated[str, Form()] = "",
+    year: Annotated[str, Form()] = "",
+    month: Annotated[str, Form()] = "",
+    band: Annotated[str, Form()] = "",
+    accounts: Annotated[str, Form()] = "",
+) -> ChildForm:
+    """As a dependency of a page that takes the form in."""
+    return ChildForm(name=name, year=year, month=month, band=band, accounts=accounts)
+
+
 def child_values(request: Request, form: ChildForm) -> dict[str, Any]:
     """What the fields for a child need."""
     say = words(language_of(request))
@@ -173,7 +184,7 @@ def everybody(request: Request, who: Annotated[Visitor, Depends(grown_up)]) -> R
                 "age": age_on(one, house.now().date()) if one.birth else None,
                 "band": band_words(say, one.band),
             }
-            for one in session.scalars(sa.select(Child).where(Child.family == who.family.id).order_by(Child.id))
+            for one in children_of(session, who)
         ]
     return page(request, "people.html", people=people, waiting=waiting, children=children, error=None)
 
@@ -190,16 +201,12 @@ def new_child(request: Request, who: Annotated[Visitor, Depends(a_parent)]) -> R
 def make_child(
     request: Request,
     who: Annotated[Visitor, Depends(a_parent)],
-    name: Annotated[str, Form()] = "",
-    year: Annotated[str, Form()] = "",
-    month: Annotated[str, Form()] = "",
-    band: Annotated[str, Form()] = "",
-    accounts: Annotated[str, Form()] = "",
+    form: Annotated[ChildForm, Depends(child_form)],
 ) -> Response:
-    made = make(request, who, ChildForm(name=name, year=year, month=month, band=band, accounts=accounts))
+    made = make(request, who, form)
     if isinstance(made, str):
-        form = ChildForm(name=name[:200], year=year, month=month, band=band, accounts=accounts[:5000])
-        values = child_values(request, form)
+        shown = msgspec.structs.replace(form, name=form.name[:200], accounts=form.accounts[:5000])
+        values = child_values(request, shown)
         return page(request, "child_new.html", status=422, error=made, action="/people/children", **values)
     return back(f"/people/children/{made}#told")
 
@@ -216,7 +223,7 @@ def make(request: Request, who: Visitor, form: ChildForm) -> int | str:
         birth, band = form.birth(now)
         names = form.names()
         with house.store.session() as session:
-            rows = session.scalars(sa.select(Child).where(Child.family == who.family.id))
+            rows = children_of(session, who)
             if any(one.name.casefold() == name.casefold() for one in rows):
                 raise UsageError(
                     f"there is a {name} in the family already", remedy="add a second name, to tell them apart"
@@ -321,17 +328,12 @@ def change_child(
     request: Request,
     child_id: int,
     who: Annotated[Visitor, Depends(a_parent)],
-    name: Annotated[str, Form()] = "",
-    year: Annotated[str, Form()] = "",
-    month: Annotated[str, Form()] = "",
-    band: Annotated[str, Form()] = "",
-    accounts: Annotated[str, Form()] = "",
+    form: Annotated[ChildForm, Depends(child_form)],
 ) -> Response:
     house = house_of(request)
-    form = ChildForm(name=name, year=year, month=month, band=band, accounts=accounts)
     now = house.now()
     try:
-        name = " ".join(name.split())
+        name = " ".join(form.name.split())
         if not 0 < len(name) <= 80:
             raise UsageError("a name has 1 to 80 characters", remedy="give another name")
         birth, chosen = form.birth(now)

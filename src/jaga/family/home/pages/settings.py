@@ -17,7 +17,7 @@ from jaga.family.home._security import drop_cookie
 from jaga.family.home._tls import read_certificate
 from jaga.family.home._web import Visitor, a_parent, back, grown_up, house_of, language_of, our_path, page, sentence
 from jaga.family.home.pages.people import proves
-from jaga.family.home.pages.setup import confirmed, country_choices, recovery_page, zone_choices
+from jaga.family.home.pages.setup import country_choices, kept_kit, recovery_page, zone_choices
 from jaga.family.notify import check_address, masked, send_trial
 from jaga.store import audit, change_settings, settings_of
 from jaga.store._ages import AGES
@@ -254,6 +254,19 @@ def own_channel(session: Any, who: Visitor, channel_id: int) -> Channel:
     return found
 
 
+def channel_form(
+    topic: Annotated[str, Form()] = "",
+    token: Annotated[str, Form()] = "",
+    chat: Annotated[str, Form()] = "",
+    email: Annotated[str, Form()] = "",
+    password: Annotated[str, Form()] = "",
+    server: Annotated[str, Form()] = "",
+    url: Annotated[str, Form()] = "",
+) -> dict[str, str]:
+    """What is asked about a channel, whatever its kind: as a dependency of a page that takes the form in."""
+    return {"topic": topic, "token": token, "chat": chat, "email": email, "password": password, "server": server, "url": url}  # fmt: skip
+
+
 @router.get("/settings/channels")
 def ask_channel(request: Request, who: Annotated[Visitor, Depends(grown_up)]) -> Response:
     return page(request, "channel_new.html", error=None, topic=new_topic(), to="/settings#channels")
@@ -269,20 +282,14 @@ def make_channel(
     request: Request,
     who: Annotated[Visitor, Depends(grown_up)],
     kind: Annotated[Kind, Form()],
+    values: Annotated[dict[str, str], Depends(channel_form)],
     name: Annotated[str, Form()] = "",
-    topic: Annotated[str, Form()] = "",
-    token: Annotated[str, Form()] = "",
-    chat: Annotated[str, Form()] = "",
-    email: Annotated[str, Form()] = "",
-    password: Annotated[str, Form()] = "",
-    server: Annotated[str, Form()] = "",
-    url: Annotated[str, Form()] = "",
     to: Annotated[str, Form()] = "",
 ) -> Response:
-    values = {"topic": topic, "token": token, "chat": chat, "email": email, "password": password, "server": server, "url": url}  # fmt: skip
     error = add_channel(request, who, kind, values, name)
     if error is not None:
-        return page(request, "channel_new.html", status=422, error=error, topic=topic or new_topic(), to=our_path(to))
+        topic = values["topic"] or new_topic()
+        return page(request, "channel_new.html", status=422, error=error, topic=topic, to=our_path(to))
     return back(our_path(to, "/settings"))
 
 
@@ -377,13 +384,9 @@ def keep_kit(
     group: Annotated[str, Form()] = "",
     kept: Annotated[str, Form()] = "",
 ) -> Response:
-    say = words(language_of(request))
     if who.family.id not in house_of(request).kits:
         return back("/settings/recovery")
-    if kept != "yes" or not confirmed(request, who, group):
-        error = say("That is not what stands there. Look at your paper once more.")
-        return recovery_page(request, who, action="/settings/recovery", error=error)
-    return back("/settings")
+    return kept_kit(request, who, group, kept, action="/settings/recovery") or back("/settings")
 
 
 # ------------------------------------------------------------ deleting everything

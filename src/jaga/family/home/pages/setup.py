@@ -188,6 +188,14 @@ def confirmed(request: Request, who: Visitor, group: str) -> bool:
     return True
 
 
+def kept_kit(request: Request, who: Visitor, group: str, kept: str, *, action: str) -> Response | None:
+    """None if the code is on paper, as the group that was asked for shows; else the page that asks again."""
+    if kept == "yes" and confirmed(request, who, group):
+        return None
+    error = words(language_of(request))("That is not what stands there. Look at your paper once more.")
+    return recovery_page(request, who, action=action, error=error)
+
+
 @router.get("/setup/recovery")
 def kit(request: Request, who: Annotated[Visitor, Depends(a_parent)]) -> Response:
     if who.family.settings.get("setup") != "recovery":
@@ -204,10 +212,9 @@ def keep_kit(
 ) -> Response:
     if who.family.settings.get("setup") != "recovery":
         return back("/setup/children")
-    say = words(language_of(request))
-    if kept != "yes" or not confirmed(request, who, group):
-        error = say("That is not what stands there. Look at your paper once more.")
-        return recovery_page(request, who, action="/setup/recovery", error=error)
+    again = kept_kit(request, who, group, kept, action="/setup/recovery")
+    if again is not None:
+        return again
     with house_of(request).store.session() as session:
         family = session.get(Family, who.family.id)
         assert family is not None

@@ -18,7 +18,16 @@ from starlette.requests import ClientDisconnect
 from jaga.errors import HostileInput, JagaError, StoreError
 from jaga.family.home._guides import guide_of
 from jaga.family.home._heard import heard_of
-from jaga.family.home._present import ago, app_name, children_of, day_words, one_line, shown_name, zone_of_family
+from jaga.family.home._present import (
+    ago,
+    app_name,
+    children_of,
+    day_words,
+    one_line,
+    own_row,
+    shown_name,
+    zone_of_family,
+)
 from jaga.family.home._upload import LARGEST, Received, Upload
 from jaga.family.home._web import Visitor, a_parent, back, grown_up, house_of, language_of, own_child, page
 from jaga.family.sentences import source_words
@@ -149,7 +158,7 @@ def one_import(request: Request, import_id: int, who: Annotated[Visitor, Depends
     now = house.now()
     say = words(language_of(request))
     with house.store.session(read_only=True) as session:
-        row, child = _own_import(session, who, import_id)
+        row, child = own_row(session, who, Import, import_id)
         inputs = msgspec.convert(row.inputs or [], type=list[InputSummary])
         problems = [problem for item in inputs for problem in item.problems]
         problems.sort(key=lambda one: one.note)
@@ -205,7 +214,7 @@ def who_is_it(
     """Under which of the names in an export the child writes; then it is read after all."""
     house = house_of(request)
     with house.store.session() as session:
-        row, child = _own_import(session, who, import_id)
+        row, child = own_row(session, who, Import, import_id)
         # Only what the export offers: a name typed by hand could turn a contact into the child.
         if name not in row.people:
             raise HTTPException(422)
@@ -221,18 +230,6 @@ def who_is_it(
             child=child.id,
         )
     return back(f"/sources/imports/{import_id}")
-
-
-def _own_import(session: orm.Session, who: Visitor, import_id: int) -> tuple[Import, Child]:
-    """Raises: HTTPException 404, if it is not this family's."""
-    found = session.execute(
-        sa.select(Import, Child)
-        .join(Child, Child.id == Import.child)
-        .where(Import.id == import_id, Child.family == who.family.id)
-    ).one_or_none()
-    if found is None:
-        raise HTTPException(404)
-    return found[0], found[1]
 
 
 @router.post("/sources/upload")

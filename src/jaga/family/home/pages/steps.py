@@ -8,10 +8,11 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Form, Request, Response
 
 from jaga.errors import UsageError
+from jaga.family.home._present import children_of
 from jaga.family.home._web import Visitor, a_parent, back, house_of, language_of, sentence
 from jaga.family.home.pages.agreement import keep_rules, rule_choices
-from jaga.family.home.pages.people import ChildForm, child_values, make, words_to_say
-from jaga.family.home.pages.settings import Kind, add_channel, channel_rows, new_topic
+from jaga.family.home.pages.people import ChildForm, child_form, child_values, make, words_to_say
+from jaga.family.home.pages.settings import Kind, add_channel, channel_form, channel_rows, new_topic
 from jaga.family.home.pages.setup import wizard
 from jaga.store import settings_of
 from jaga.store._tables import Child, Family, Person, Trusted
@@ -26,7 +27,7 @@ _CHILDREN, _TELLING, _TRUSTED, _CHANNELS, _RULES = range(4, 9)
 
 def _children(request: Request, who: Visitor) -> list[Child]:
     with house_of(request).store.session(read_only=True) as session:
-        return list(session.scalars(sa.select(Child).where(Child.family == who.family.id).order_by(Child.id)))
+        return children_of(session, who)
 
 
 def _children_page(request: Request, who: Visitor, form: ChildForm, error: str | None = None) -> Response:
@@ -52,14 +53,9 @@ def children(request: Request, who: Annotated[Visitor, Depends(a_parent)]) -> Re
 def add_child(
     request: Request,
     who: Annotated[Visitor, Depends(a_parent)],
-    name: Annotated[str, Form()] = "",
-    year: Annotated[str, Form()] = "",
-    month: Annotated[str, Form()] = "",
-    band: Annotated[str, Form()] = "",
-    accounts: Annotated[str, Form()] = "",
+    form: Annotated[ChildForm, Depends(child_form)],
     more: Annotated[str, Form()] = "",
 ) -> Response:
-    form = ChildForm(name=name, year=year, month=month, band=band, accounts=accounts)
     made = make(request, who, form)
     if isinstance(made, str):
         return _children_page(request, who, form, error=made)
@@ -142,19 +138,12 @@ def take_channel(
     request: Request,
     who: Annotated[Visitor, Depends(a_parent)],
     kind: Annotated[Kind, Form()],
+    values: Annotated[dict[str, str], Depends(channel_form)],
     name: Annotated[str, Form()] = "",
-    topic: Annotated[str, Form()] = "",
-    token: Annotated[str, Form()] = "",
-    chat: Annotated[str, Form()] = "",
-    email: Annotated[str, Form()] = "",
-    password: Annotated[str, Form()] = "",
-    server: Annotated[str, Form()] = "",
-    url: Annotated[str, Form()] = "",
 ) -> Response:
-    values = {"topic": topic, "token": token, "chat": chat, "email": email, "password": password, "server": server, "url": url}  # fmt: skip
     error = add_channel(request, who, kind, values, name)
     if error is not None:
-        return _channels_page(request, who, topic=topic, error=error)
+        return _channels_page(request, who, topic=values["topic"], error=error)
     return back("/setup/channels")
 
 
