@@ -26,7 +26,7 @@ from jaga.assessment._judging import (
     standing,
     tuned,
 )
-from jaga.assessment._relationship import GRAVE_THREATS, Relationship, telling
+from jaga.assessment._relationship import GRAVE_THREATS, TOLD, Relationship, telling
 from jaga.assessment._reliability import Band, load_reliability
 from jaga.assessment._types import LEVELS, Evidence, Level
 from jaga.signals.learned import GROUP as LEARNED
@@ -41,8 +41,6 @@ _MESSAGES = 5
 _SUPPOSED = 0.9
 # Fewer messages than this say little about anybody.
 _FEW = 20
-# Evidence from which a tactic is told at all.
-_TOLD = 0.4
 _TONE = frozenset(("tone_near", "tone_far"))
 
 
@@ -98,7 +96,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 def explain(one: Relationship) -> Explanation:
     """Why it is judged as it is now."""
     shares, against = _shares(one)
-    told = [name for name, tactic in one._tactics.items() if tactic.peak >= _TOLD and name != "protective"]
+    told = [name for name, tactic in one._tactics.items() if tactic.peak >= TOLD and name != "protective"]
     messages = _most_telling(one)
     unchanged, _ = _judged(one, lambda moment: moment.features, _groups(one), one._threatened)
     without = [

@@ -39,7 +39,7 @@ _KEPT = 5
 # Evidence that leaves little doubt.
 _CERTAIN = 0.9
 # Evidence from which a tactic is told at all.
-_TOLD = 0.4
+TOLD = 0.4
 _NIGHT_FROM, _NIGHT_TO = 23, 5
 # Acceleration compares the contact's messages a day, averaged over days and over weeks (time constants, in days).
 _DAYS, _WEEKS = 2.0, 14.0
@@ -518,7 +518,7 @@ class Relationship:
                         (
                             piece
                             for piece in tactic.evidence
-                            if piece.strength >= _TOLD or piece.strength == _strongest(tactic)
+                            if piece.strength >= TOLD or piece.strength == _strongest(tactic)
                         ),
                         key=lambda piece: piece.sent_at,
                     )
@@ -526,7 +526,7 @@ class Relationship:
             )
             for name, tactic in self._tactics.items()
             # Faint hints move the score a little; told to a parent they would look like findings.
-            if tactic.peak >= _TOLD
+            if tactic.peak >= TOLD
         ]
         # Pictures contribute to no score, and come before what does.
         findings.sort(

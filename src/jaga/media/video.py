@@ -14,6 +14,7 @@ import json
 import struct
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -146,47 +147,30 @@ def features(source: Path | bytes, *, every_s: float = 1.0, keyframes: bool = Fa
 
     Raises: NotThisFormat, if it is no video; UnreadableInput, if it is damaged, or takes too long (frames before that have come already).
     """
-    import av
-    from av.error import FFmpegError
-
-    opened, kind = _opened(source)
     until = time.monotonic() + BUDGET_S
-    with opened:
-        try:
-            with av.open(opened, format=kind, metadata_errors="replace") as container:
-                stream = next(iter(container.streams.video), None)
-                if stream is None:
-                    raise NotThisFormat("holds no moving picture")
-                rate = float(stream.average_rate or stream.base_rate or 1)
-                stream.thread_type = "NONE"
-                if keyframes:
-                    stream.codec_context.skip_frame = "NONKEY"
-                step = 1 if keyframes else max(1, int(every_s * rate))
-                found = False
-                for number, frame in enumerate(container.decode(stream)):
-                    # Not every decoder leaves the others out.
-                    if keyframes and not frame.key_frame:
-                        continue
-                    if time.monotonic() > until:
-                        raise UnreadableInput(f"takes longer than {BUDGET_S:.0f} s; the rest is left out")
-                    if number % step:
-                        continue
-                    if frame.width * frame.height > _MOST_PIXELS:
-                        raise UnreadableInput(
-                            f"{frame.width:,} x {frame.height:,} pixels are more than a video may have"
-                        )
-                    # By way of colours as the reference goes: from the plane of brightness alone up to 22 bits differ, where colours are
-                    # so strong that they are cut.
-                    value, quality = pdq(frame.to_ndarray(format="rgb24"))
-                    shown_s = frame.time if keyframes and frame.time is not None else number / rate
-                    if shown_s > _LONGEST_S:
-                        raise UnreadableInput("longer than a day; the rest is left out")
-                    found = True
-                    yield Feature(value, quality, max(0, round(shown_s * 1000)))
-                if not found:
-                    raise UnreadableInput("no frame of it can be decoded")
-        except FFmpegError as error:
-            raise UnreadableInput(f"cannot be decoded: {type(error).__name__}") from error
+    with _decoding(source, keyframes=keyframes) as (container, stream):
+        if stream is None:
+            raise NotThisFormat("holds no moving picture")
+        rate = float(stream.average_rate or stream.base_rate or 1)
+        step = 1 if keyframes else max(1, int(every_s * rate))
+        found = False
+        for number, frame in enumerate(container.decode(stream)):
+            # Not every decoder leaves the others out.
+            if keyframes and not frame.key_frame:
+                continue
+            _in_time(until, BUDGET_S)
+            if number % step:
+                continue
+            # By way of colours as the reference goes: from the plane of brightness alone up to 22 bits differ, where colours are
+            # so strong that they are cut.
+            value, quality = pdq(_pixels(frame))
+            shown_s = frame.time if keyframes and frame.time is not None else number / rate
+            if shown_s > _LONGEST_S:
+                raise UnreadableInput("longer than a day; the rest is left out")
+            found = True
+            yield Feature(value, quality, max(0, round(shown_s * 1000)))
+        if not found:
+            raise UnreadableInput("no frame of it can be decoded")
 
 
 def stills(source: Path | bytes, most: int) -> Iterator[npt.NDArray[np.uint8]]:
@@ -194,38 +178,54 @@ def stills(source: Path | bytes, most: int) -> Iterator[npt.NDArray[np.uint8]]:
 
     Raises: NotThisFormat, if it is no video; UnreadableInput, if it is damaged, or takes too long (frames before that have come already).
     """
+    until = time.monotonic() + _STILLS_S
+    with _decoding(source, keyframes=True) as (container, stream):
+        if stream is None:
+            return
+        # In microseconds; unknown is zero, and then the first key frames are taken.
+        step_s = (container.duration or 0) / 1e6 / most
+        given, due_s = 0, 0.0
+        for frame in container.decode(stream):
+            if not frame.key_frame or (frame.time is not None and frame.time < due_s):
+                continue
+            _in_time(until, _STILLS_S)
+            yield _pixels(frame)
+            given += 1
+            if given == most:
+                return
+            due_s = (frame.time or 0.0) + step_s
+
+
+@contextmanager
+def _decoding(source: Path | bytes, *, keyframes: bool) -> Iterator[tuple[Any, Any]]:
+    """The container and its moving picture, None if it has none. Raises: NotThisFormat; UnreadableInput, also for what goes wrong inside."""
     import av
     from av.error import FFmpegError
 
     opened, kind = _opened(source)
-    until = time.monotonic() + _STILLS_S
     with opened:
         try:
             with av.open(opened, format=kind, metadata_errors="replace") as container:
                 stream = next(iter(container.streams.video), None)
-                if stream is None:
-                    return
-                stream.thread_type = "NONE"
-                stream.codec_context.skip_frame = "NONKEY"
-                # In microseconds; unknown is zero, and then the first key frames are taken.
-                step_s = (container.duration or 0) / 1e6 / most
-                given, due_s = 0, 0.0
-                for frame in container.decode(stream):
-                    if not frame.key_frame or (frame.time is not None and frame.time < due_s):
-                        continue
-                    if time.monotonic() > until:
-                        raise UnreadableInput(f"takes longer than {_STILLS_S:.0f} s; the rest is left out")
-                    if frame.width * frame.height > _MOST_PIXELS:
-                        raise UnreadableInput(
-                            f"{frame.width:,} x {frame.height:,} pixels are more than a video may have"
-                        )
-                    yield frame.to_ndarray(format="rgb24")
-                    given += 1
-                    if given == most:
-                        return
-                    due_s = (frame.time or 0.0) + step_s
+                if stream is not None:
+                    stream.thread_type = "NONE"
+                    if keyframes:
+                        stream.codec_context.skip_frame = "NONKEY"
+                yield container, stream
         except FFmpegError as error:
             raise UnreadableInput(f"cannot be decoded: {type(error).__name__}") from error
+
+
+def _in_time(until: float, budget_s: float) -> None:
+    if time.monotonic() > until:
+        raise UnreadableInput(f"takes longer than {budget_s:.0f} s; the rest is left out")
+
+
+def _pixels(frame: Any) -> npt.NDArray[np.uint8]:
+    """uint8[height, width, 3]. Raises: UnreadableInput, for one that is too large."""
+    if frame.width * frame.height > _MOST_PIXELS:
+        raise UnreadableInput(f"{frame.width:,} x {frame.height:,} pixels are more than a video may have")
+    return np.asarray(frame.to_ndarray(format="rgb24"))
 
 
 def _opened(source: Path | bytes) -> tuple[Any, str]:

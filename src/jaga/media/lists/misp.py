@@ -19,12 +19,11 @@ from ijson.common import ObjectBuilder
 
 from jaga.errors import UnreadableInput
 from jaga.media.banks import Item
-from jaga.media.lists._base import kind_named, parse_all
+from jaga.media.lists._base import BOM, kind_named, parse_all, read_json
 from jaga.records import Problem
 
 __all__ = ["Misp", "write_misp"]
 
-_BOM = b"\xef\xbb\xbf"
 _MARKS = (b'"Event"', b'"Attribute"', b'"Object"')
 _LONGEST_NOTE = 2000
 # Where an item's own words stand in an object that we wrote.
@@ -46,27 +45,12 @@ class Misp:
 
     def recognises(self, head: bytes) -> bool:
         """JSON that names an event, an attribute or an object."""
-        return head.removeprefix(_BOM).lstrip()[:1] in (b"{", b"[") and any(mark in head for mark in _MARKS)
+        return head.removeprefix(BOM).lstrip()[:1] in (b"{", b"[") and any(mark in head for mark in _MARKS)
 
     def read(self, path: Path, *, kind: str | None = None) -> Iterator[Item | Problem]:
         """Yield items in file order; an attribute of another type is passed over, a broken hash is a Problem."""
-        with path.open("rb") as file:
-            if file.read(len(_BOM)) != _BOM:
-                file.seek(0)
-            number = 0
-            try:
-                for number, (what, found) in enumerate(_parts(file), 1):
-                    yield from _item(what, found, f"{path}, {what} {number}")
-            # As in vics.py: the C parser lets more escape than its own errors.
-            except (ijson.JSONError, UnicodeDecodeError, ValueError, OverflowError, RecursionError) as error:
-                yield Problem(
-                    where=f"{path}, after part {number}",
-                    what=f"not JSON from here on: {error}; the rest is left out",
-                    fatal=True,
-                    skipped=0,
-                )
-            if number == 0:
-                raise UnreadableInput("holds no attribute and no object", where=str(path))
+        if not (yield from read_json(path, _parts, _item, "part")):
+            raise UnreadableInput("holds no attribute and no object", where=str(path))
 
 
 def _parts(file: BinaryIO) -> Iterator[tuple[str, dict[str, Any]]]:

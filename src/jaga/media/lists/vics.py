@@ -17,12 +17,11 @@ from ijson.common import ObjectBuilder
 
 from jaga.errors import UnreadableInput
 from jaga.media.banks import Item
-from jaga.media.lists._base import kind_named, parse_all
+from jaga.media.lists._base import BOM, kind_named, parse_all, read_json
 from jaga.records import Problem
 
 __all__ = ["Vics", "write_vics"]
 
-_BOM = b"\xef\xbb\xbf"
 _CONTEXT = "http://github.com/VICSDATAMODEL/ProjectVic/DataModels/2.0.xml/Default/$metadata#Media"
 _MARKS = (b"DataModels/", b"#Media", b"#Cases", b'"MD5"', b'"MediaID"')
 _LONGEST_NOTE = 2000
@@ -35,32 +34,16 @@ class Vics:
 
     def recognises(self, head: bytes) -> bool:
         """A JSON object that names the model, or begins with media."""
-        return head.removeprefix(_BOM).lstrip().startswith(b"{") and any(mark in head for mark in _MARKS)
+        return head.removeprefix(BOM).lstrip().startswith(b"{") and any(mark in head for mark in _MARKS)
 
     def read(self, path: Path, *, kind: str | None = None) -> Iterator[Item | Problem]:
         """Yield items in file order; an entry without a hash that can be read is a Problem."""
-        with path.open("rb") as file:
-            if file.read(len(_BOM)) != _BOM:
-                file.seek(0)
-            number = 0
-            try:
-                for media in _media(file):
-                    number += 1
-                    yield from _item(media, f"{path}, media {number}")
-            # The C parser raises the first, and lets broken UTF-8 and numbers without end escape as the others.
-            except (ijson.JSONError, UnicodeDecodeError, ValueError, OverflowError, RecursionError) as error:
-                yield Problem(
-                    where=f"{path}, after media {number}",
-                    what=f"not JSON from here on: {error}; the rest is left out",
-                    fatal=True,
-                    skipped=0,
-                )
-            if number == 0:
-                raise UnreadableInput("holds no media", where=str(path))
+        if not (yield from read_json(path, _media, _item, "media")):
+            raise UnreadableInput("holds no media", where=str(path))
 
 
-def _media(file: BinaryIO) -> Iterator[dict[str, Any]]:
-    """Each media as a dict, wherever in the document it stands; nothing larger is ever held."""
+def _media(file: BinaryIO) -> Iterator[tuple[str, dict[str, Any]]]:
+    """("media", it) for each, wherever in the document it stands; nothing larger is ever held."""
     building: ObjectBuilder | None = None
     root = ""
     # Prefix and start of a case, whose own keys are of no use here.
@@ -77,11 +60,11 @@ def _media(file: BinaryIO) -> Iterator[dict[str, Any]]:
         building.event(event, value)
         if event == "end_map" and prefix == root:
             if isinstance(building.value, dict) and (root != "value.item" or "CaseID" not in building.value):
-                yield building.value
+                yield "media", building.value
             building = None
 
 
-def _item(media: dict[str, Any], where: str) -> Iterator[Item | Problem]:
+def _item(_: str, media: dict[str, Any], where: str) -> Iterator[Item | Problem]:
     name = media.get("MediaID")
     if name is not None:
         where = f"{where} (MediaID {name})"[:300]
