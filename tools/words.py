@@ -23,6 +23,7 @@ import jinja2
 from babel.messages.catalog import Catalog, Message
 from babel.messages.pofile import read_po, write_po
 
+from jaga import errors
 from jaga.cli._help import USAGE_FAULTS, texts_of_help
 from jaga.words import FOUND
 
@@ -38,9 +39,7 @@ Text = tuple[str | None, str, str | None]
 # Rooms whose messages only developers meet: faults in Jaga's own data files, the measuring of it, and the library.
 _NOT_READ = ("signals", "assessment", "evaluate", "plugins.py", "engine.py", "adapters")
 # Calls whose first text, or `what` and `remedy`, reach the reader through Words.found.
-_FOUND_CALLS = re.compile(
-    r"^(?:Problem|JagaError|UsageError|CatalogueError|UnreadableInput|NotThisFormat|HostileInput|StoreError|WrongPassphrase|DataNeeded)$"
-)
+_FOUND_CALLS = frozenset(("Problem", *errors.__all__))
 # Their other names: a variable or a helper that the text passes through.
 _FOUND_NAMES = frozenset({"what", "doubt", "remedy", "misfits"})
 # Fields that hold words of ours, not the file's.
@@ -113,9 +112,9 @@ def _found(tree: ast.AST) -> Iterator[Text]:
             name = _name(node.func)
             if name == "_problem":
                 values += node.args[1:2]
-            elif name == "found" or (_FOUND_CALLS.match(name) and name != "Problem"):
+            elif name == "found" or (name in _FOUND_CALLS and name != "Problem"):
                 values += node.args[:1]
-            if name == "_problem" or _FOUND_CALLS.match(name):
+            if name == "_problem" or name in _FOUND_CALLS:
                 values += [keyword.value for keyword in node.keywords if keyword.arg in _FOUND_NAMES]
         elif isinstance(node, ast.Assign):
             if any(_name(target) in _FOUND_NAMES for target in node.targets):
