@@ -205,3 +205,11 @@ def test_the_language_asked_for_is_found(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("JAGA_LANG", "ta")
     assert choose_language() == "ta"
     assert choose_language("zh") == "zh"
+
+
+def test_a_remedy_behind_a_text_that_ends_with_a_field_is_said_too() -> None:
+    """As when a disk is full: the error's own words come last, and the remedy in brackets behind them."""
+    english = "cannot be written: No space left on device (free some space or choose another folder)"
+    said = words("ms").found(english)
+    assert said.startswith("tidak dapat ditulis: Tiada ruang lagi pada peranti (")
+    assert "free some space" not in said

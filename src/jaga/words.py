@@ -74,18 +74,20 @@ class Words:
 
     def found(self, text: str) -> str:
         """A text that came in English from a room that knows no reader; as it is when nobody translated it."""
-        whole = self._recognised(text)
-        if whole is not None:
-            return whole
-        # "what (remedy)": the two are written apart and joined on the way. A remedy may hold brackets of its own.
+        # "what (remedy)": the two are written apart and joined on the way. A remedy may hold brackets of its own. A text that ends with a
+        # field would take the remedy for a part of it, so both halves are looked for before the whole.
+        half: str | None = None
         at = text.find(" (")
         while at > 0 and text.endswith(")"):
             what, remedy = self._recognised(text[:at]), self._recognised(text[at + 2 : -1])
             if what is not None or remedy is not None:
                 joined = self._catalog.gettext("{what} ({remedy})")
-                return joined.format(what=what or text[:at], remedy=remedy or text[at + 2 : -1])
+                said = joined.format(what=what or text[:at], remedy=remedy or text[at + 2 : -1])
+                if what is not None and remedy is not None:
+                    return said
+                half = half or said
             at = text.find(" (", at + 1) if at < _BRACKETS else -1
-        return text
+        return self._recognised(text) or half or text
 
     def _recognised(self, text: str) -> str | None:
         exact = self._catalog.pgettext(FOUND, text)
